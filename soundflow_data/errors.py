@@ -1,0 +1,83 @@
+"""Everything that SoundFlow raises on purpose.
+
+SoundFlowError                       anything a user can cause; a ValueError, so plain handlers work
+├── RecipeError                      a recipe or setting that cannot mean anything
+├── SubtaskError                     a sub-task file that cannot be loaded, or that asks for the impossible
+├── TimelineError                    a timeline that breaks its own rules
+├── AudioError                       a recording that cannot be used; carries a short, countable `reason`
+├── BankError                        a bank that is missing, damaged, empty, or lacks what is asked of it
+├── SpeechError                      an engine that cannot speak a text with a voice
+├── RunError                         a run directory that belongs to something else, is locked, or is incomplete
+└── ShardError                       a shard, receipt or manifest whose bytes are not what they should be
+
+A *drop* is not an error: a stream that cannot be made is counted under its reason (`Drop`) and the run goes on.
+"""
+
+from __future__ import annotations
+
+
+class SoundFlowError(ValueError):
+    """Base of every error that SoundFlow raises on purpose; the message names the item, the value and the repair."""
+
+
+class RecipeError(SoundFlowError):
+    """A recipe or a setting is wrong; the message names the key, the value and what is allowed."""
+
+
+class SubtaskError(SoundFlowError):
+    """A sub-task file cannot be loaded, or its code asked the scene for something impossible."""
+
+
+class TimelineError(SoundFlowError):
+    """A timeline breaks one of its own rules, such as an event that ends after the stream."""
+
+
+class AudioError(SoundFlowError):
+    """A recording cannot be used.
+
+    Args:
+        message: What is wrong, naming the file.
+        reason: One short word group for counting, such as `truncated` or `not finite`.
+    """
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword-only arguments are lost by the default pickling of exceptions, and workers send these home.
+        return (_rebuild_audio_error, (str(self), self.reason))
+
+
+def _rebuild_audio_error(message: str, reason: str) -> AudioError:
+    return AudioError(message, reason=reason)
+
+
+class BankError(SoundFlowError):
+    """A bank is missing, damaged, empty, or lacks what is asked of it."""
+
+
+class SpeechError(SoundFlowError):
+    """A speech engine cannot speak a text with a voice."""
+
+
+class RunError(SoundFlowError):
+    """A run directory belongs to another recipe or version, is in use, or is incomplete."""
+
+
+class ShardError(SoundFlowError):
+    """A shard, receipt or manifest does not hold what it should."""
+
+
+class Drop(Exception):  # noqa: N818 - a drop is an outcome that is counted, not an error
+    """One stream (or clip) cannot be made; it is counted under `reason` and the run goes on.
+
+    Args:
+        reason: Short and countable, such as `longer than the recipe allows`.
+        detail: What happened to this one.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
