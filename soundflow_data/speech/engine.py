@@ -1,0 +1,97 @@
+"""The nouns of speech and the small protocol behind which every engine stands."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final, Literal, Protocol, get_args
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from soundflow_data.timeline import Word
+
+Language = Literal["en", "zh"]
+LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
+
+
+class Voice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A speaker, as an engine is told to make it.
+
+    Attributes:
+        id: Unique over all voices, such as `en-ada`.
+        engine: Name of the engine that has it.
+        language: What it speaks.
+        model: What the engine loads; for espeak a language file such as `gmw/en-US`.
+        variant: The speaker within the model; for espeak a voice variant such as `f2`.
+        pitch: For espeak, 0 to 99; 50 leaves the variant's pitch as it is.
+        pitch_range: For espeak, 0 to 99; 50 leaves the variant's liveliness as it is.
+        rate_wpm: Speed in English words per minute.
+        description: Sex and age that it suggests, for people who choose.
+        licence: Of the audio that it makes.
+    """
+
+    id: str
+    engine: str
+    language: Language
+    model: str
+    variant: str = ""
+    pitch: int = 50
+    pitch_range: int = 50
+    rate_wpm: int = 175
+    description: str = ""
+    licence: str
+
+
+class Speech(msgspec.Struct, frozen=True, kw_only=True):
+    """One spoken text.
+
+    Attributes:
+        pcm: int16 (num_samples,), mono, 16 kHz.
+        words: Every word with its first and its exclusive last sample, in order, without overlap.
+    """
+
+    pcm: NDArray[np.int16]
+    words: tuple[Word, ...]
+
+
+class Engine(Protocol):
+    """Makes speech: equal texts, voices and versions give equal bytes, whatever was spoken before."""
+
+    @property
+    def name(self) -> str:
+        """What `Voice.engine` calls it."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the same text and voice may give other bytes; part of every content address."""
+        ...
+
+    def speak(self, text: str, voice: Voice) -> Speech:
+        """Speaks a text that is in spoken form.
+
+        Raises:
+            SpeechError: The engine cannot speak this text with this voice.
+        """
+        ...
+
+
+def utterance_id(text: str, voice: Voice, engine_version: str) -> str:
+    """Returns the content address of an utterance: 24 hexadecimal digits that change with whatever changes the audio.
+
+    The voice's description and licence do not change the audio and are not part of it.
+    """
+    identity = (
+        engine_version,
+        voice.engine,
+        voice.id,
+        voice.language,
+        voice.model,
+        voice.variant,
+        voice.pitch,
+        voice.pitch_range,
+        voice.rate_wpm,
+        text,
+    )
+    return hashlib.blake2b(msgspec.json.encode(identity), digest_size=12).hexdigest()
