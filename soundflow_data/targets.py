@@ -1,8 +1,8 @@
 """Timeline to targets: after which chunk is the model to speak, and what.
 
 The chunk rule. A decision is taken after each chunk, when the whole chunk has been heard. A response rests on evidence
-that is complete at sample `e` (exclusive: sample e-1 is the last one needed). The earliest chunk that may carry it is the
-one in which that last sample lies:
+that is complete at sample `e` (exclusive: sample e-1 is the last one needed). The earliest chunk that may carry it is
+the one in which that last sample lies:
 
     chunk            0              1              2              3
               |--------------|--------------|--------------|--------------|
@@ -14,8 +14,8 @@ one in which that last sample lies:
 
     k(e) = ceil(e / C) - 1        e = 2C still gives chunk 1; e = 2C + 1 gives chunk 2.
 
-A decision of chunk k is taken at sample (k + 1) * C, which is never before e. Two responses never share a chunk: the later
-one moves to the next free chunk. Only the parts of one running answer (a transcript) are joined when they meet.
+A decision of chunk k is taken at sample (k + 1) * C, which is never before e. Two responses never share a chunk: the
+later one moves to the next free chunk. Only the parts of one running answer (a transcript) are joined when they meet.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def earliest_chunk(sample: int, chunk: int) -> int:
     return max(0, -(-sample // chunk) - 1)
 
 
-def targets(timeline: Timeline, chunk: int | None = None) -> Targets:
+def project(timeline: Timeline, chunk: int | None = None) -> Targets:
     """Projects a timeline to one target per chunk.
 
     Args:

@@ -1,0 +1,49 @@
+"""A standing instruction: tell me when you hear this. Other sounds pass; the named one is told as soon as it is known.
+
+user       [ tell me when the kettle whistles ]
+sound                                              [ door slam ]      [ kettle whistling ....... ]
+response                                       ^ "I will."                   ^ "The kettle is whistling."
+"""
+
+from soundflow_data import Scene, subtask
+
+REQUESTS = {
+    "en": [
+        "[please |can you |could you |]tell me [when|as soon as] you hear {sound}.",
+        "let me know [when|the moment|as soon as] there is {sound}[, please|].",
+        "[I'm waiting for|keep an ear out for|listen for] {sound}[, tell me when it comes|, and say so when it comes].",
+    ],
+    "zh": [
+        "[请|麻烦你|]听到{sound}[的时候|时][就|马上|]告诉我。",
+        "[一听到|如果听到]{sound}[就|请]提醒我[一下|]。",
+        "[我在等|帮我留意]{sound}，[来了就|有了就]告诉我。",
+    ],
+}
+ACKNOWLEDGEMENTS = {
+    "en": ["[okay|sure|all right|of course], [I'll tell you|I will let you know|I'm listening].", "[I will|will do]."],
+    "zh": ["[好的|可以|没问题]，[我会告诉你|我听着呢|我会提醒你]。"],
+}
+ALERTS = {
+    "en": [
+        "[I hear|there is|I can hear] {sound}[ now|].",
+        "[now|listen]: {sound}.",
+        "[here it is|there it is], {sound}.",
+    ],
+    "zh": ["[我听到了|现在有|听，有]{sound}。", "[来了|有了]，{sound}。"],
+}
+
+
+@subtask(ability="streaming_instruction_following", needs=("speech", "sounds"))
+def conditional_trigger(scene: Scene) -> None:
+    sound = scene.choose_sound()
+    request = scene.say(scene.phrase(REQUESTS, sound=sound.phrase))
+    scene.respond(scene.phrase(ACKNOWLEDGEMENTS), evidence=request.end)
+    for _ in range(scene.integer(0, 3)):
+        scene.pause(0.6, 3.0)
+        other = scene.play(scene.choose_distractor(unlike=sound), max_s=4.0)
+        scene.stay_silent(other, "not the sound that was asked for")
+    if scene.chance(0.8):
+        scene.pause(0.8, 4.0)
+        heard = scene.play(sound)
+        scene.respond(scene.phrase(ALERTS, sound=sound.phrase), evidence=heard.recognisable, kind="trigger")
+    scene.promise(sound)

@@ -1,0 +1,276 @@
+"""Plans one stream: episodes of a sub-task, sounds behind them, noise beds under them, and a level that cannot clip.
+
+    lead-in   episode 0            gap   episode 1            gap   (episode 2 would not fit: taken back)   padding
+    |.......|[ ask, sound, ... ]|.......|[ ask, sound, ... ]|.....................................................|
+    bed 0 ==========================================================================================================
+    bed 1 ==========================================================================================================
+
+Pure: the same arguments give the same timeline, and no audio is touched. All draws come from generators that belong to
+(seed, split, index, purpose), so a stream is the same whoever makes it, alone or among a million.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+from soundflow_data.beds import lay_bed
+from soundflow_data.dice import Dice
+from soundflow_data.errors import Drop
+from soundflow_data.library import Library
+from soundflow_data.scene import Scene
+from soundflow_data.subtasks import Subtask
+from soundflow_data.targets import place
+from soundflow_data.timeline import (
+    DEFAULT_CHUNK,
+    NO_RESPONSE,
+    SAMPLE_RATE,
+    Event,
+    Role,
+    Timeline,
+    Turn,
+)
+
+Range = tuple[float, float]
+
+ATTEMPTS = 4  # scenes that are drawn before a stream is dropped
+LIKELY_SHARE = 0.8  # another episode is tried when this share of a mean one still fits
+HEADROOM = 0.891  # -1 dBFS, the highest peak that a mix may reach
+BED_ROLES: tuple[Role, Role] = ("background", "ambient")
+
+
+class Conditions(msgspec.Struct, frozen=True, kw_only=True):
+    """How the streams of a recipe sound, whatever their sub-task.
+
+    Attributes:
+        duration_s: Range of stream lengths in seconds.
+        chunk: Decision period in samples.
+        level_dbfs: Range of the RMS level of foreground events.
+        lead_in_s: Range of the time before the first episode.
+        gap_s: Range of the time between episodes.
+        background_per_minute: Range of the number of background sounds per minute.
+        ambient_per_minute: Range of the number of ambient sounds per minute.
+        num_beds: Noise beds under the whole stream, 0 to 2.
+        snr_db: Range of the ratio of the foreground level to bed 0.
+        ambient_below_db: How much quieter bed 1 is than bed 0.
+    """
+
+    duration_s: Range = (20.0, 60.0)
+    chunk: int = DEFAULT_CHUNK
+    level_dbfs: Range = (-30.0, -23.0)
+    lead_in_s: Range = (0.4, 2.0)
+    gap_s: Range = (1.0, 4.0)
+    background_per_minute: Range = (0.0, 4.0)
+    ambient_per_minute: Range = (0.0, 4.0)
+    num_beds: int = 2
+    snr_db: Range = (5.0, 20.0)
+    ambient_below_db: float = 5.0
+
+
+def compose(
+    subtask: Subtask,
+    *,
+    key: str,
+    seed: int,
+    index: int,
+    library: Library,
+    conditions: Conditions,
+    language: str = "en",
+) -> Timeline:
+    """Plans one stream.
+
+    Args:
+        subtask: What is played.
+        key: Key of the stream.
+        seed: Seed of the recipe.
+        index: Index of the stream in its split.
+        library: Material of the split.
+        conditions: How it sounds.
+        language: Language of the interaction; one that the sub-task can play.
+
+    Raises:
+        Drop: It cannot be made from this material, or not within the length that is allowed.
+    """
+    identity = (seed, library.split, index)
+    dice = Dice(*identity, "conditions")
+    low, high = (max(1, round(seconds * SAMPLE_RATE / conditions.chunk)) for seconds in conditions.duration_s)
+    num_chunks = dice.integer(low, high)
+    level_db = round(dice.uniform(*conditions.level_dbfs), 2)
+    for attempt in range(ATTEMPTS):
+        scene = Scene(
+            library=library,
+            dice=Dice(*identity, "scene", attempt),
+            language=language,
+            chunk=conditions.chunk,
+            level_db=level_db,
+            limit=num_chunks * conditions.chunk,
+        )
+        if _play_episodes(scene, subtask, conditions, longest=high * conditions.chunk):
+            return _finish(scene, subtask, key, num_chunks, level_db, conditions, identity)
+    raise Drop(
+        "longer than the recipe allows",
+        f"stream {key!r}: {ATTEMPTS} scenes of {subtask.id} were longer than {conditions.duration_s[1]} s",
+    )
+
+
+def _play_episodes(scene: Scene, subtask: Subtask, conditions: Conditions, *, longest: int) -> bool:
+    """Writes as many episodes as fit; returns whether at least one did."""
+    scene.pause(*conditions.lead_in_s)
+    while True:
+        mark = scene.mark()
+        subtask.screenplay(scene)
+        end = scene.end
+        if end > (scene.limit if scene.episode else longest):
+            if scene.episode == 0:
+                return False
+            scene.rewind(mark)
+            return True
+        scene.episode += 1
+        if end + LIKELY_SHARE * end / scene.episode > scene.limit:
+            return True
+        scene.pause(*conditions.gap_s)
+
+
+def _finish(
+    scene: Scene,
+    subtask: Subtask,
+    key: str,
+    num_chunks: int,
+    level_db: float,
+    conditions: Conditions,
+    identity: tuple[int, str, int],
+) -> Timeline:
+    chunk = conditions.chunk
+    spoken = place(scene.responses, chunk)
+    num_chunks = max(num_chunks, -(-scene.end // chunk), spoken[-1].chunk + 1 if spoken else 0)
+    num_samples = num_chunks * chunk
+    if subtask.background:
+        _furnish(scene, Dice(*identity, "background"), num_samples, conditions)
+    snr_db, beds, bed_peak = _lay_beds(scene, Dice(*identity, "beds"), num_samples, level_db, conditions)
+    bound = _peak_bound(scene.events, scene.peaks) + bed_peak
+    return Timeline(
+        key=key,
+        split=scene.library.split,
+        ability=subtask.ability,
+        subtask=subtask.name,
+        num_samples=num_samples,
+        chunk=chunk,
+        language=scene.language,
+        instruction=scene.instruction,
+        gain_db=round(min(0.0, _to_db(HEADROOM / max(bound, 1e-9)) - 0.005), 2),
+        snr_db=snr_db,
+        level_db=level_db,
+        events=(*scene.events, *beds),
+        responses=tuple(scene.responses),
+        silences=tuple(scene.silences),
+        turns=turns_of(scene),
+    )
+
+
+def _furnish(scene: Scene, dice: Dice, num_samples: int, conditions: Conditions) -> None:
+    """Mixes in sounds that nobody has to answer and that cannot be taken for one that plays a part."""
+    rates: dict[Role, Range] = {
+        "background": conditions.background_per_minute,
+        "ambient": conditions.ambient_per_minute,
+    }
+    barred = scene.library.alike(scene.labels_in_use)
+    harmless = [
+        sound for sound in scene.library.sounds(scene.language, assistant="silent") if sound.label not in barred
+    ]
+    for role, per_minute in rates.items():
+        expected = dice.uniform(*per_minute) * num_samples / (60 * SAMPLE_RATE)
+        count = int(expected) + dice.chance(expected % 1)
+        for _ in range(count if harmless else 0):
+            bank, row = scene.library.clip_of(dice.choice(harmless).label, dice)
+            length = min(bank.clip(row).num_samples, num_samples)
+            scene.place_behind(bank, row, role=role, onset=dice.integer(0, num_samples - length), num_samples=length)
+
+
+def _lay_beds(
+    scene: Scene, dice: Dice, num_samples: int, level_db: float, conditions: Conditions
+) -> tuple[float | None, list[Event], float]:
+    if conditions.num_beds == 0:
+        return None, [], 0.0
+    snr_db = round(dice.uniform(*conditions.snr_db), 2)
+    events: list[Event] = []
+    peak = 0.0
+    for number, role in enumerate(BED_ROLES[: conditions.num_beds]):
+        shelf = scene.library.beds(role)
+        if not shelf.num_clips:
+            raise Drop("no noise bed", f"split {scene.library.split!r} has no noise; set beds.count to 0 or add a bank")
+        bank, row = shelf.draw(dice)
+        bed, bound = lay_bed(
+            scene.library.name_of(bank),
+            bank,
+            row,
+            dice=dice,
+            num_samples=num_samples,
+            level_db=level_db - snr_db - number * conditions.ambient_below_db,
+            track=f"bed-{number}",
+            role=role,
+        )
+        events += bed
+        peak += bound
+    return snr_db, events, peak
+
+
+def _peak_bound(events: Sequence[Event], peaks: Sequence[float]) -> float:
+    """Bounds the peak of the sum: the largest sum of the peaks of events that sound together."""
+    edges = sorted(
+        [(event.onset, peak) for event, peak in zip(events, peaks, strict=True)]
+        + [(event.end, -peak) for event, peak in zip(events, peaks, strict=True)]
+    )
+    highest = level = 0.0
+    for _, change in edges:
+        level += change
+        highest = max(highest, level)
+    return highest
+
+
+def turns_of(scene: Scene) -> tuple[Turn, ...]:
+    """Tells a scene as rounds: what was heard since the last one, and what the assistant said to it."""
+    foreground = [(event.onset, 0, i) for i, event in enumerate(scene.events) if event.role == "foreground"]
+    said = [(response.due, 1, i) for i, response in enumerate(scene.responses)]
+    kept = [(silence.end, 2, i) for i, silence in enumerate(scene.silences)]
+    turns: list[Turn] = []
+    heard: list[Event] = []
+    run = -1
+    for _, what, i in sorted(foreground + said + kept):
+        if what == 0:
+            heard.append(scene.events[i])
+        elif what == 1:
+            response = scene.responses[i]
+            if run >= 0 and response.run == run and not heard:
+                turns[-1] = _longer(turns[-1], response.text, response.language)
+            else:
+                turns.append(_turn(heard, response.text))
+            run, heard = response.run, []
+        elif heard:
+            turns.append(_turn(heard, NO_RESPONSE))
+            heard = []
+    if heard:
+        turns.append(_turn(heard, NO_RESPONSE))
+    return tuple(turns)
+
+
+def _turn(heard: Sequence[Event], assistant: str) -> Turn:
+    user = " ".join(event.text or f"<{event.label or event.kind}>" for event in heard)
+    emotions = [event.emotion for event in heard if event.emotion]
+    kinds = {event.kind for event in heard}
+    return Turn(
+        user=user,
+        assistant=assistant,
+        emotion=emotions[0] if emotions else "",
+        scene_type="+".join(sorted(kinds)) or "time",
+    )
+
+
+def _longer(turn: Turn, text: str, language: str) -> Turn:
+    joint = "" if language == "zh" else " "
+    return msgspec.structs.replace(turn, assistant=turn.assistant + joint + text)
+
+
+def _to_db(ratio: float) -> float:
+    return 20 * math.log10(ratio)

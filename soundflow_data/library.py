@@ -1,0 +1,271 @@
+"""The material of one split: shelves of clips by label, noise beds, voices, recordings and dialogues."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from soundflow_data.bank import Bank
+from soundflow_data.beds import MIN_CLIP
+from soundflow_data.dice import Dice
+from soundflow_data.errors import BankError, Drop
+from soundflow_data.ontology import Ontology
+from soundflow_data.speech import Voice
+from soundflow_data.speech.service import SpeechService
+from soundflow_data.timeline import Event
+
+Rows = NDArray[np.int32]
+
+
+class Sound(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of sound that the split has clips of.
+
+    Attributes:
+        label: Ontology label.
+        phrase: How a person names it in the stream's language, such as "a dog barking".
+        assistant: Whether an assistant should speak up on its own: `respond`, `silent`, `borderline` or `unknown`.
+    """
+
+    label: str
+    phrase: str
+    assistant: str
+    num_clips: int
+
+
+class Shelf:
+    """Clips of any number of banks that serve the same purpose; every clip is equally likely to be drawn."""
+
+    __slots__ = ("_banks", "_rows", "_starts", "num_clips")
+
+    def __init__(self, parts: Iterable[tuple[Bank, Rows]]) -> None:
+        filled = [(bank, rows) for bank, rows in parts if len(rows)]
+        self._banks = [bank for bank, _ in filled]
+        self._rows = [rows for _, rows in filled]
+        self._starts = np.cumsum([0, *(len(rows) for rows in self._rows)]).tolist()
+        self.num_clips: int = self._starts[-1]
+
+    def draw(self, dice: Dice) -> tuple[Bank, int]:
+        """Draws a clip; returns its bank and row."""
+        mark = dice.integer(0, self.num_clips - 1)
+        for bank, rows, start in zip(self._banks, self._rows, self._starts, strict=False):
+            if mark < start + len(rows):
+                return bank, int(rows[mark - start])
+        raise AssertionError(mark)
+
+
+class Library:
+    """Everything that the streams of one split may be made of.
+
+    Args:
+        split: Name of the split.
+        banks: Open banks by the name that the recipe gives them.
+        rows: Rows of each bank that belong to the split and whose licence is allowed.
+        speech: Makes or finds utterances.
+        voices: Voices of the split, by language.
+        ontology: What is known about sounds.
+    """
+
+    def __init__(
+        self,
+        *,
+        split: str,
+        banks: Mapping[str, Bank],
+        rows: Mapping[str, Rows],
+        speech: SpeechService,
+        voices: Mapping[str, Sequence[Voice]],
+        ontology: Ontology,
+    ) -> None:
+        self.split = split
+        self.banks = dict(banks)
+        self.speech = speech
+        self.voices = {language: tuple(some) for language, some in voices.items()}
+        self.ontology = ontology
+        self._rows = dict(rows)
+        self._sounds = self._by_label()
+        self._names = {bank.path: name for name, bank in self.banks.items()}
+        self.beds = functools.cache(self._find_beds)
+        self._find_sounds = functools.lru_cache(maxsize=1024)(self._find_sounds_uncached)
+
+    # -- sounds ------------------------------------------------------------------------------------------------------
+
+    def sounds(
+        self,
+        language: str,
+        *,
+        countable: bool = False,
+        family: str = "",
+        assistant: str = "",
+        labels: tuple[str, ...] = (),
+        role: str = "",
+    ) -> tuple[Sound, ...]:
+        """Returns the kinds of sound that fit all that is asked, in a fixed order.
+
+        Args:
+            language: Language of their phrases.
+            countable: Only kinds with clips that hold exactly one occurrence.
+            family: Ontology family, such as `animals`.
+            assistant: `respond` or `silent`.
+            labels: Only these.
+            role: Typical loudness class in the ontology.
+        """
+        return self._find_sounds(language, countable, family, assistant, labels, role)
+
+    def name_of(self, bank: Bank) -> str:
+        """Returns the recipe's name for a bank."""
+        return self._names[bank.path]
+
+    def alike(self, labels: Iterable[str]) -> set[str]:
+        """Returns the labels together with all that could be taken for one of them, or one of them for it."""
+        return {alike for label in labels for alike in self._alike(label)}
+
+    @functools.cached_property
+    def _alike(self) -> Callable[[str], frozenset[str]]:
+        @functools.cache
+        def alike(label: str) -> frozenset[str]:
+            look_alikes = self.ontology.look_alikes
+            back = (other for other in self._sounds if label in look_alikes(other))
+            return frozenset({label, *look_alikes(label), *back})
+
+        return alike
+
+    def _find_beds(self, role: str) -> Shelf:
+        """Noise beds of a role by the ontology; any noise where the split has none of that role."""
+        long_enough = {
+            name: rows[bank.numbers("num_samples")[rows] >= MIN_CLIP]
+            for name, bank in self.banks.items()
+            if len(rows := self._of_kind(name, "noise"))
+        }
+        fitting = {
+            name: rows[[self._role_of(self.banks[name], int(row)) == role for row in rows]]
+            for name, rows in long_enough.items()
+        }
+        chosen = fitting if any(len(rows) for rows in fitting.values()) else long_enough
+        return Shelf((self.banks[name], rows) for name, rows in chosen.items())
+
+    def _role_of(self, bank: Bank, row: int) -> str:
+        entry = self.ontology.get(bank.clip(row).label)
+        return entry.role if entry else ""
+
+    def clip_of(self, label: str, dice: Dice, *, single: bool = False) -> tuple[Bank, int]:
+        """Draws a clip of a label; with `single`, one that holds exactly one occurrence."""
+        return self._shelf(label, single).draw(dice)
+
+    def _find_sounds_uncached(
+        self, language: str, countable: bool, family: str, assistant: str, labels: tuple[str, ...], role: str
+    ) -> tuple[Sound, ...]:
+        found = []
+        for label in labels or sorted(self._sounds):
+            entry = self.ontology.get(label)
+            if label not in self._sounds or not _fits(entry, countable, family, assistant, role):
+                continue
+            num_clips = self._shelf(label, countable).num_clips
+            if num_clips:
+                found.append(
+                    Sound(
+                        label=label,
+                        phrase=self.ontology.phrase(label, language),
+                        assistant=entry.assistant if entry else "unknown",
+                        num_clips=num_clips,
+                    )
+                )
+        return tuple(found)
+
+    @functools.cached_property
+    def _shelf(self) -> Callable[[str, bool], Shelf]:
+        @functools.cache
+        def shelf(label: str, single: bool) -> Shelf:
+            parts = self._sounds.get(label, [])
+            return Shelf((bank, bank.single(rows) if single else rows) for bank, rows in parts)
+
+        return shelf
+
+    def _by_label(self) -> dict[str, list[tuple[Bank, Rows]]]:
+        shelves: dict[str, list[tuple[Bank, Rows]]] = {}
+        for name, bank in self.banks.items():
+            wanted = np.concatenate([self._of_kind(name, kind) for kind in ("sound", "music")])
+            for label in bank.labels:
+                rows = np.intersect1d(bank.rows(label=label), wanted).astype(np.int32)
+                if label and len(rows):
+                    shelves.setdefault(label, []).append((bank, rows))
+        return shelves
+
+    def _of_kind(self, name: str, kind: str) -> Rows:
+        return np.intersect1d(self.banks[name].rows(kind=kind), self._rows[name]).astype(np.int32)
+
+    # -- speech ------------------------------------------------------------------------------------------------------
+
+    def voice(self, language: str, dice: Dice, taken: Iterable[str] = ()) -> Voice:
+        """Draws a voice of a language that is not among the taken ones, when there are enough.
+
+        Raises:
+            Drop: The split has no voice of the language.
+        """
+        voices = self.voices.get(language, ())
+        if not voices:
+            raise Drop(f"no voice for language {language}", f"split {self.split!r} has voices for {list(self.voices)}")
+        free = [voice for voice in voices if voice.id not in set(taken)]
+        return dice.choice(free or voices)
+
+    @functools.cached_property
+    def recordings(self) -> dict[str, Shelf]:
+        """Recorded speech with a transcript, by language; dialogues are not among it."""
+        return {
+            language: Shelf(
+                (bank, np.setdiff1d(rows, bank.in_dialogue()).astype(np.int32))
+                for name, bank in self.banks.items()
+                if len(rows := np.intersect1d(self._of_kind(name, "speech"), bank.rows(language=language)))
+            )
+            for language in ("en", "zh")
+        }
+
+    @functools.cached_property
+    def dialogues(self) -> dict[str, list[tuple[Bank, Rows]]]:
+        """Dialogues by language; each is a bank and the rows of its user utterances, in order."""
+        found: dict[str, list[tuple[Bank, Rows]]] = {"en": [], "zh": []}
+        for name, bank in self.banks.items():
+            mine = set(self._of_kind(name, "speech").tolist())
+            for rows in bank.dialogues():
+                if len(rows) and int(rows[0]) in mine:
+                    found.setdefault(bank.clip(int(rows[0])).language, []).append((bank, rows))
+        return found
+
+    # -- audio -------------------------------------------------------------------------------------------------------
+
+    def pcm(self, event: Event) -> NDArray[np.int16]:
+        """Returns int16 (event.num_samples,), the span of the clip that the event plays.
+
+        Raises:
+            BankError: The event names a bank or clip that is not here, or more of it than there is.
+        """
+        stop = event.clip_start + event.num_samples
+        bank = self.banks.get(event.bank)
+        if bank is not None:
+            pcm = bank.pcm(bank.find(event.clip), event.clip_start, stop)
+        else:
+            pcm = self.speech.pcm(event)[event.clip_start : stop]
+        if len(pcm) != event.num_samples:
+            raise BankError(
+                f"clip {event.clip!r} of bank {event.bank!r} has no samples {event.clip_start} to {stop}; "
+                "the bank is not the one that the stream was planned with"
+            )
+        return pcm
+
+    def release(self) -> None:
+        """Lets the operating system take back the pages of the banks that were read."""
+        for bank in self.banks.values():
+            bank.release()
+
+
+def _fits(entry: object, countable: bool, family: str, assistant: str, role: str) -> bool:
+    if entry is None:
+        return not (countable or family or assistant or role)
+    return (
+        (not countable or entry.countable)  # type: ignore[attr-defined]
+        and (not family or entry.family == family)  # type: ignore[attr-defined]
+        and (not assistant or entry.assistant == assistant)  # type: ignore[attr-defined]
+        and (not role or entry.role == role)  # type: ignore[attr-defined]
+    )

@@ -1,0 +1,293 @@
+"""Recipes: one YAML file says which sub-tasks in which shares, from which banks, how many hours, and how it sounds.
+
+Unknown keys are refused, and every error names the key, the value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from soundflow_data.composition import Conditions
+from soundflow_data.errors import RecipeError
+from soundflow_data.subtasks import find_subtask
+from soundflow_data.timeline import SAMPLE_RATE
+
+SHARE_TOLERANCE = 1e-6
+
+
+def _ascending(value: tuple[float, float]) -> tuple[float, float]:
+    if value[0] > value[1]:
+        raise ValueError(f"the range runs from {value[0]:g} down to {value[1]:g}; write the smaller end first")
+    return value
+
+
+def _not_negative(value: tuple[float, float]) -> tuple[float, float]:
+    if value[0] < 0:
+        raise ValueError(f"the range starts at {value[0]:g}; it must not be negative")
+    return value
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_ascending)]
+PositiveRange = Annotated[tuple[float, float], AfterValidator(_ascending), AfterValidator(_not_negative)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BankChoice(_Section):
+    """One bank: either a folder that exists, or a reader by which it is built when it is not there yet."""
+
+    path: str | None = Field(None, description="Folder of a finished bank.")
+    reader: str | None = Field(None, description="Reader that builds the bank, see `soundflow bank build --help`.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Options of the reader, such as `folder`.")
+    folds: dict[str, list[str]] | None = Field(
+        None, description="Folds of the source for each split; without it recordings are divided by their hash."
+    )
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> BankChoice:
+        if (self.path is None) == (self.reader is None):
+            raise ValueError("give either `path` (a finished bank) or `reader` (how to build it)")
+        return self
+
+
+class Voices(_Section):
+    """Who speaks the texts that sub-tasks write."""
+
+    engine: Literal["espeak"] | None = Field(
+        "espeak", description="Speaks texts that no bank holds; null allows texts of the banks only."
+    )
+    ids: list[str] | None = Field(None, description="Only these voices; all when null.")
+
+
+class Beds(_Section):
+    """Noise under the whole stream."""
+
+    count: Annotated[int, Field(ge=0, le=2)] = 2
+    snr_db: Range = Field((5.0, 20.0), description="Foreground level over the first bed, drawn per stream.")
+    ambient_below_db: float = Field(5.0, description="How much quieter the second bed is.")
+
+
+class Limits(_Section):
+    """When a run stops by itself."""
+
+    max_drop_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.05, description="Share of streams that may be dropped."
+    )
+
+
+class Recipe(_Section):
+    """A recipe; see docs/recipes.md for a commented example."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
+    seed: Annotated[int, Field(ge=0)] = 1
+    hours: Annotated[float, Field(gt=0)] | None = Field(None, description="Hours of audio; or give `streams`.")
+    streams: Annotated[int, Field(gt=0)] | None = Field(None, description="Number of streams; or give `hours`.")
+    duration_s: PositiveRange = (20.0, 60.0)
+    chunk_s: Annotated[float, Field(gt=0, le=10)] = 0.4
+    splits: dict[str, float] = Field(default={"train": 0.95, "validation": 0.05}, min_length=1)
+    languages: dict[Literal["en", "zh"], float] = Field(default={"en": 1.0}, min_length=1)
+    subtasks: dict[str, float] = Field(min_length=1)
+    banks: dict[str, BankChoice] = Field(min_length=1)
+    voices: Voices = Voices()
+    beds: Beds = Beds()
+    background_per_minute: PositiveRange = (0.0, 4.0)
+    ambient_per_minute: PositiveRange = (0.0, 4.0)
+    level_dbfs: Range = (-30.0, -23.0)
+    lead_in_s: PositiveRange = (0.4, 2.0)
+    gap_s: PositiveRange = (1.0, 4.0)
+    allow_license: list[str] | None = Field(None, description="Licences that clips may have; all when null.")
+    codec: Literal["flac", "opus"] = "flac"
+    streams_per_shard: Annotated[int, Field(gt=0)] = 256
+    limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        if (self.hours is None) == (self.streams is None):
+            raise ValueError("give either `hours` or `streams`")
+        samples = self.chunk_s * SAMPLE_RATE
+        if abs(samples - round(samples)) > 1e-6:
+            below = math.floor(samples) / SAMPLE_RATE
+            raise ValueError(
+                f"chunk_s: {self.chunk_s} s is {samples:g} samples at {SAMPLE_RATE} Hz, not a whole number; "
+                f"the nearest are {below:g} and {below + 1 / SAMPLE_RATE:g}"
+            )
+        if self.duration_s[0] < self.chunk_s:
+            raise ValueError(f"duration_s: {self.duration_s[0]:g} s is shorter than a chunk of {self.chunk_s:g} s")
+        for key in ("splits", "languages", "subtasks"):
+            _check_shares(key, getattr(self, key))
+        if self.level_dbfs[1] > -10:
+            raise ValueError(f"level_dbfs: {self.level_dbfs[1]:g} dBFS leaves no room for peaks; stay at or below -10")
+        for name in self.banks:
+            _check_word("banks", name)
+        for name in self.splits:
+            _check_word("splits", name)
+        return self
+
+    @property
+    def chunk(self) -> int:
+        """Samples per chunk."""
+        return round(self.chunk_s * SAMPLE_RATE)
+
+    @property
+    def conditions(self) -> Conditions:
+        """How its streams sound."""
+        return Conditions(
+            duration_s=self.duration_s,
+            chunk=self.chunk,
+            level_dbfs=self.level_dbfs,
+            lead_in_s=self.lead_in_s,
+            gap_s=self.gap_s,
+            background_per_minute=self.background_per_minute,
+            ambient_per_minute=self.ambient_per_minute,
+            num_beds=self.beds.count,
+            snr_db=self.beds.snr_db,
+            ambient_below_db=self.beds.ambient_below_db,
+        )
+
+    @property
+    def num_streams(self) -> int:
+        """Streams in all splits."""
+        if self.streams is not None:
+            return self.streams
+        assert self.hours is not None
+        return max(1, round(self.hours * 3600 / (sum(self.duration_s) / 2)))
+
+    def streams_of_splits(self) -> dict[str, int]:
+        """Divides the streams among the splits by their shares, largest remainder first."""
+        exact = {name: self.num_streams * share for name, share in self.splits.items()}
+        counts = {name: int(value) for name, value in exact.items()}
+        by_remainder = sorted(exact, key=lambda name: counts[name] - exact[name])
+        for name in by_remainder[: self.num_streams - sum(counts.values())]:
+            counts[name] += 1
+        return counts
+
+
+class LoadedRecipe(BaseModel):
+    """A recipe together with where it came from.
+
+    Attributes:
+        recipe: The recipe.
+        path: Its file.
+        subtasks: File of each sub-task.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    recipe: Recipe
+    path: Path
+    subtasks: dict[str, Path]
+
+    def resolved_yaml(self) -> str:
+        """Returns the recipe with every default written out."""
+        data = self.recipe.model_dump(mode="json")
+        return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of everything in the recipe that decides the bytes of a shard, the sub-task files included."""
+        data = self.recipe.model_dump(mode="json", exclude={"limits"})
+        data["banks"] = dict.fromkeys(self.recipe.banks)  # their own fingerprints count, not their paths
+        files = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in self.subtasks.items()}
+        text = json.dumps([data, files], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> LoadedRecipe:
+    """Reads and checks a recipe.
+
+    Args:
+        path: The YAML file.
+        overrides: Settings such as `hours=2` or `banks.esc10.options.folder=/data/esc10`, which win over the file.
+
+    Raises:
+        RecipeError: It cannot be read or does not mean anything; all that is wrong is named at once.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"recipe {str(path)!r} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"recipe {str(path)!r} is not YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise RecipeError(f"recipe {str(path)!r} holds {type(data).__name__}, not a mapping of keys to values")
+    for override in overrides:
+        _override(data, override)
+    try:
+        recipe = Recipe.model_validate(data)
+    except ValidationError as error:
+        raise RecipeError(_explain(path, error)) from None
+    subtasks = {name: find_subtask(name, base=path.parent) for name in recipe.subtasks}
+    return LoadedRecipe(recipe=recipe, path=path, subtasks=subtasks)
+
+
+def _override(data: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise RecipeError(f"setting {override!r} is not of the form key=value, such as hours=2 or beds.snr_db=[0,10]")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"setting {override!r}: the value {text!r} is not YAML: {error}") from error
+    *parents, last = key.split(".")
+    node = data
+    for parent in parents:
+        node = node.setdefault(parent, {})
+        if not isinstance(node, dict):
+            raise RecipeError(f"setting {override!r}: {parent!r} is not a mapping, so it has no key {last!r}")
+    node[last] = value
+    if key == "hours":
+        data.pop("streams", None)
+    elif key == "streams":
+        data.pop("hours", None)
+
+
+def _check_shares(key: str, shares: Mapping[str, float]) -> None:
+    for name, share in shares.items():
+        if not share > 0:
+            raise ValueError(f"{key}: the share of {name!r} is {share:g}; it must be above 0 (or leave the entry out)")
+    total = sum(shares.values())
+    if abs(total - 1) > SHARE_TOLERANCE:
+        raise ValueError(f"{key}: the shares sum to {total:.6g}, not to 1 (they are {dict(shares)})")
+
+
+def _check_word(key: str, name: str) -> None:
+    if not name.replace("_", "").replace("-", "").isalnum() or name != name.lower():
+        raise ValueError(f"{key}: the name {name!r} must consist of the characters a-z, 0-9, _ and -")
+
+
+def _explain(path: Path, error: ValidationError) -> str:
+    lines = [f"recipe {str(path)!r} has {error.error_count()} mistake{'s' * (error.error_count() > 1)}:"]
+    lines += [f"  {_explain_one(dict(problem))}" for problem in error.errors()]
+    return "\n".join(lines)
+
+
+def _explain_one(problem: dict[str, Any]) -> str:
+    place = [part for part in problem["loc"] if part != "[key]"]
+    key = ".".join(map(str, place)) or "recipe"
+    if problem["type"] == "extra_forbidden":
+        allowed = sorted(_fields_at(place[:-1]))
+        close = difflib.get_close_matches(str(place[-1]), allowed, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        return f"{key}: unknown key; {hint}allowed: {', '.join(allowed)}"
+    if problem["type"] == "missing":
+        return f"{key}: this key is required"
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "value_error":
+        return message if key == "recipe" else f"{key}: {message}"
+    return f"{key}: {problem['input']!r} is not allowed; {message[0].lower()}{message[1:]}"
+
+
+def _fields_at(place: Sequence[str | int]) -> list[str]:
+    sections: dict[str, type[BaseModel]] = {"voices": Voices, "beds": Beds, "limits": Limits, "banks": BankChoice}
+    model = sections.get(str(place[0]), Recipe) if place else Recipe
+    return list(model.model_fields)

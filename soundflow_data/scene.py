@@ -1,0 +1,559 @@
+"""The stage on which a sub-task writes its episode: what happens, and when the assistant may know enough to speak.
+
+A sub-task never computes chunk numbers, gains or file paths. Things happen one after the other at the scene's cursor:
+
+    say(...)           pause       play(...)                  say(...)
+    [ request      ]...........[ sound           ]............[ question ]
+                   ^               ^ recognisable            ^ waits until the answer would have been spoken
+                   evidence        evidence
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from soundflow_data.bank import Bank, Clip
+from soundflow_data.dice import Dice
+from soundflow_data.errors import Drop, SubtaskError
+from soundflow_data.library import Library, Sound
+from soundflow_data.phrases import draw
+from soundflow_data.speech import Voice, estimate_num_samples, spoken_form
+from soundflow_data.targets import earliest_chunk
+from soundflow_data.texts import load_texts
+from soundflow_data.timeline import (
+    ROLE_GAIN_DB,
+    SAMPLE_RATE,
+    Event,
+    Kind,
+    Response,
+    Role,
+    Silence,
+    ToolCall,
+    Word,
+)
+
+T = TypeVar("T")
+
+MAX_PEAK_OVER_LEVEL_DB = 20.0  # a click is loud by its peak: its RMS is not raised to that of speech
+CUT_FADE = SAMPLE_RATE // 50  # 20 ms, where a clip is cut short
+ASSISTANT_RATE_WPM = 170  # how fast the assistant's own voice is taken to speak
+
+
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that was placed on the scene; times are samples of the stream, ends exclusive.
+
+    Attributes:
+        event: Index of the event.
+        start: First sample.
+        end: First sample after it.
+        recognisable: Moment from which a careful listener knows what it is.
+        words: Words with stream times, of speech.
+        text: What is said.
+        label: Which sound it is.
+        reply: The assistant's side of a recorded dialogue turn.
+    """
+
+    event: int
+    start: int
+    end: int
+    recognisable: int
+    words: tuple[Word, ...] = ()
+    text: str = ""
+    label: str = ""
+    language: str = ""
+    reply: str = ""
+
+
+class Scene:
+    """One stream while it is being written.
+
+    Args:
+        library: Material of the stream's split.
+        dice: The stream's own randomness.
+        language: Language of the interaction.
+        chunk: Decision period in samples.
+        level_db: RMS level of foreground events in dBFS.
+        limit: Length in samples that the stream should not exceed.
+    """
+
+    def __init__(self, *, library: Library, dice: Dice, language: str, chunk: int, level_db: float, limit: int) -> None:
+        self.library = library
+        self.dice = dice
+        self.language = language
+        self.episode = 0
+        self.instruction = ""
+        self.events: list[Event] = []
+        self.peaks: list[float] = []  # of each event after its gain, full scale 1.0
+        self.responses: list[Response] = []
+        self.silences: list[Silence] = []
+        self.labels_in_use: set[str] = set()
+        self._promised: set[str] = set()
+        self.limit = limit
+        self._chunk = chunk
+        self._level_db = level_db
+        self._cursor = 0
+        self._busy_until = 0
+        self._runs = 0
+        self._voices: dict[tuple[str, str], Voice] = {}
+
+    # -- chance ------------------------------------------------------------------------------------------------------
+
+    def integer(self, low: int, high: int) -> int:
+        """Draws a whole number, both ends included."""
+        return self.dice.integer(low, high)
+
+    def chance(self, probability: float) -> bool:
+        """Is true with the given probability."""
+        return self.dice.chance(probability)
+
+    def choice(self, items: Sequence[T]) -> T:
+        """Draws one of the items."""
+        return self.dice.choice(items)
+
+    def sample(self, items: Sequence[T], count: int) -> list[T]:
+        """Draws `count` different items in random order."""
+        return self.dice.sample(items, count)
+
+    def phrase(self, table: Mapping[str, Sequence[str]] | Sequence[str], **slots: object) -> str:
+        """Draws a surface form from a table of templates (by language, or for any), see `soundflow_data.phrases`."""
+        if isinstance(table, Mapping):
+            try:
+                table = table[self.language]
+            except KeyError:
+                raise SubtaskError(
+                    f"a phrase table has {sorted(table)}, but the scene is in {self.language!r}"
+                ) from None
+        text = draw(self.dice.choice(table), self.dice, **slots)
+        return text[:1].upper() + text[1:]
+
+    def texts(self, name: str) -> Any:
+        """Returns the table `recipes/texts/<name>.yaml`, the part of the scene's language where it is by language."""
+        table = load_texts(name)
+        return table[self.language] if isinstance(table, Mapping) and self.language in table else table
+
+    @property
+    def has_recordings(self) -> bool:
+        """Whether the split has recorded speech with transcripts in the scene's language."""
+        shelf = self.library.recordings.get(self.language)
+        return shelf is not None and shelf.num_clips > 0
+
+    @property
+    def has_sounds(self) -> bool:
+        """Whether the split has sounds that nobody has to answer."""
+        return bool(self.library.sounds(self.language, assistant="silent"))
+
+    # -- time --------------------------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> int:
+        """The moment at which the next thing would start if nobody had to wait."""
+        return self._cursor
+
+    def pause(self, low_s: float, high_s: float | None = None) -> None:
+        """Lets time pass, a random span when two ends are given."""
+        seconds = low_s if high_s is None else self.dice.uniform(low_s, high_s)
+        self._cursor = max(self._cursor, self._busy_until) + round(seconds * SAMPLE_RATE)
+
+    def wait_until(self, sample: int) -> None:
+        """Lets time pass up to a moment; does nothing when it is past."""
+        self._cursor = max(self._cursor, sample)
+
+    # -- what is heard -----------------------------------------------------------------------------------------------
+
+    def choose_sound(
+        self,
+        *,
+        labels: Sequence[str] = (),
+        countable: bool = False,
+        family: str = "",
+        assistant: str = "",
+        role: str = "",
+        unlike: Sound | Sequence[Sound] = (),
+    ) -> Sound:
+        """Draws a kind of sound that the split has clips of.
+
+        Args:
+            labels: Only one of these.
+            countable: Only kinds whose occurrences can be counted, of which there are clips with exactly one.
+            family: Ontology family, such as `animals`.
+            assistant: `respond` or `silent`, by whether an assistant should speak up on its own.
+            role: Typical loudness class in the ontology.
+            unlike: Neither these nor anything that could be taken for one of them.
+
+        Raises:
+            Drop: The split has no such sound.
+        """
+        found = self.library.sounds(
+            self.language, countable=countable, family=family, assistant=assistant, labels=tuple(labels), role=role
+        )
+        alike = [one.label for one in ((unlike,) if isinstance(unlike, Sound) else unlike)]
+        if alike or self._promised:
+            barred = self.library.alike({*alike, *self._promised})
+            found = tuple(sound for sound in found if sound.label not in barred)
+        if not found:
+            wanted = ", ".join(
+                f"{key}={value!r}"
+                for key, value in (
+                    ("labels", tuple(labels)),
+                    ("countable", countable),
+                    ("family", family),
+                    ("assistant", assistant),
+                    ("role", role),
+                    ("unlike", unlike),
+                )
+                if value
+            )
+            raise Drop("no sound fits", f"split {self.library.split!r} has no sound with {wanted}")
+        sound = self.dice.choice(found)
+        self.labels_in_use.add(sound.label)
+        return sound
+
+    def choose_distractor(self, *, unlike: Sound | Sequence[Sound] = ()) -> Sound:
+        """Draws a sound that nobody has to answer and that cannot be taken for one of `unlike`.
+
+        Raises:
+            Drop: The split has no such sound.
+        """
+        return self.choose_sound(assistant="silent", unlike=unlike)
+
+    def promise(self, sound: Sound) -> None:
+        """Notes a standing instruction about a sound: from the next choice on, it is not drawn again in this stream.
+
+        What was promised in one episode holds in the next ones too, where the sound would have to be answered.
+        """
+        self._promised.add(sound.label)
+
+    def play(
+        self,
+        sound: Sound,
+        *,
+        role: Role = "foreground",
+        max_s: float = 6.0,
+        single: bool = False,
+        track: str = "sound",
+        wait: bool = True,
+    ) -> Heard:
+        """Places a clip of a sound at the cursor.
+
+        Args:
+            sound: What to play.
+            role: Loudness class.
+            max_s: Longer clips are cut, with a short fade.
+            single: Only a clip that holds exactly one occurrence.
+            track: Stem on which it is heard.
+            wait: Whether it waits until the assistant has spoken.
+        """
+        bank, row = self.library.clip_of(sound.label, self.dice, single=single)
+        clip = bank.clip(row)
+        self.labels_in_use.add(sound.label)
+        num_samples = min(clip.num_samples, round(max_s * SAMPLE_RATE))
+        start = self._start(wait)
+        self._place(
+            _event_of(self.library, bank, clip, track=track, role=role, onset=start, num_samples=num_samples),
+            clip.level_db,
+            clip.peak,
+        )
+        return self._heard(recognisable=start + min(clip.recognisable, num_samples))
+
+    def say(
+        self, text: str, *, speaker: str = "user", language: str = "", emotion: str = "", wait: bool = True
+    ) -> Heard:
+        """Places a spoken text at the cursor.
+
+        Args:
+            text: As written; it is put into spoken form for the voice.
+            speaker: A person of the scene; each keeps one voice for the whole stream, different from the others'.
+            language: By default the scene's.
+            emotion: Noted with the event.
+            wait: Whether the person waits until the assistant has spoken.
+        """
+        language = language or self.language
+        voice = self._voice(speaker, language)
+        utterance = self.library.speech.utter(text, voice)
+        start = self._start(wait)
+        event = Event(
+            track=speaker,
+            kind="speech",
+            role="foreground",
+            bank=utterance.bank,
+            clip=utterance.id,
+            onset=start,
+            num_samples=utterance.num_samples,
+            text=text,
+            language=language,
+            speaker=voice.id,
+            emotion=emotion,
+            words=_shift(utterance.words, start),
+            corpus=voice.engine,
+            origin=utterance.id,
+            licence=voice.licence,
+        )
+        self._place(event, utterance.level_db, utterance.peak)
+        return self._heard(recognisable=event.end)
+
+    def recite(self, *, language: str = "", speaker: str = "user", max_s: float = 20.0, wait: bool = True) -> Heard:
+        """Places a recorded utterance with a transcript at the cursor.
+
+        Raises:
+            Drop: The split has no recording in that language that is short enough.
+        """
+        shelf = self.library.recordings.get(language or self.language)
+        if shelf is None or not shelf.num_clips:
+            raise Drop("no recorded speech", f"split {self.library.split!r} has none in {language or self.language!r}")
+        for _ in range(8):
+            bank, row = shelf.draw(self.dice)
+            if bank.clip(row).num_samples <= max_s * SAMPLE_RATE:
+                return self._replay(bank, row, speaker, wait)
+        raise Drop("recordings are too long", f"eight recordings in a row were longer than {max_s} s")
+
+    def choose_dialogue(self) -> tuple[Bank, Sequence[int]]:
+        """Draws a dialogue: a bank and the rows of its user utterances, in order.
+
+        Raises:
+            Drop: The split has none in the scene's language.
+        """
+        dialogues = self.library.dialogues.get(self.language, [])
+        if not dialogues:
+            raise Drop("no dialogue", f"split {self.library.split!r} has no dialogue in {self.language!r}")
+        bank, rows = self.dice.choice(dialogues)
+        return bank, rows.tolist()
+
+    def replay(self, bank: Bank, row: int, *, speaker: str = "user", wait: bool = True) -> Heard:
+        """Places one utterance of a dialogue at the cursor."""
+        return self._replay(bank, row, speaker, wait)
+
+    # -- what the assistant does -------------------------------------------------------------------------------------
+
+    def respond(
+        self,
+        text: str,
+        *,
+        evidence: int,
+        on: Heard | Sequence[Heard] = (),
+        at: int | None = None,
+        reaction_s: float = 0.0,
+        kind: str = "answer",
+        language: str = "",
+        call: ToolCall | None = None,
+    ) -> Response:
+        """Makes the assistant speak as soon as it can know what to say.
+
+        Args:
+            text: What it says.
+            evidence: Moment at which everything that it rests on has been heard, such as `heard.end`.
+            on: What it rests on, for the record; by default what was heard last.
+            at: Moment for which it was asked, when that is later than the evidence (a reminder).
+            reaction_s: Deliberate delay.
+            kind: What sort of response it is.
+            language: By default the scene's.
+            call: The tool call, when it is one.
+        """
+        return self._respond(text, evidence, on, at, reaction_s, kind, language, call, run=-1, waits=True)
+
+    def transcribe(self, heard: Heard) -> None:
+        """Makes the assistant write down each word when it has been heard (real-time ASR)."""
+        run = self._next_run()
+        for word in heard.words:
+            self._respond(word.text, word.end, heard, None, 0.0, "transcript", heard.language, None, run, waits=False)
+
+    def interpret(self, heard: Heard, phrases: Sequence[tuple[str, str]], *, language: str) -> None:
+        """Makes the assistant translate each phrase when its last word has been heard (simultaneous translation).
+
+        Args:
+            heard: The spoken sentence.
+            phrases: Source phrase and its translation, in order; the source phrases make up the whole sentence.
+            language: Language of the translation.
+
+        Raises:
+            SubtaskError: The phrases do not make up what is said.
+        """
+        run = self._next_run()
+        for end, (_, translation) in zip(_phrase_ends(heard, phrases), phrases, strict=True):
+            self._respond(translation, end, heard, None, 0.0, "translation", language, None, run, waits=False)
+
+    def stay_silent(self, heard: Heard | Sequence[Heard], reason: str) -> None:
+        """Notes that what was heard deserves no response, and why (`look-alike`, `not addressed`, ...)."""
+        group = (heard,) if isinstance(heard, Heard) else tuple(heard)
+        self.silences.append(
+            Silence(
+                start=min(one.start for one in group),
+                end=max(one.end for one in group),
+                reason=reason,
+                events=tuple(one.event for one in group),
+            )
+        )
+
+    def instruct(self, text: str) -> None:
+        """Gives the model a written instruction before the stream starts; the first one of a stream stays."""
+        self.instruction = self.instruction or text
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    @property
+    def end(self) -> int:
+        """First sample after everything that was placed, room for the last response included."""
+        last = max((event.end for event in self.events), default=0)
+        due = max((earliest_chunk(response.due, self._chunk) + 2 for response in self.responses), default=0)
+        return max(last, due * self._chunk)
+
+    def mark(self) -> tuple[int, ...]:
+        """Notes how far the scene is written, for `rewind`."""
+        return (
+            len(self.events),
+            len(self.responses),
+            len(self.silences),
+            self._cursor,
+            self._busy_until,
+            self._runs,
+        )
+
+    def rewind(self, mark: tuple[int, ...]) -> None:
+        """Takes back everything that was written since a mark."""
+        events, responses, silences, self._cursor, self._busy_until, self._runs = mark
+        del self.events[events:], self.peaks[events:], self.responses[responses:], self.silences[silences:]
+
+    def place_behind(self, bank: Bank, row: int, *, role: Role, onset: int, num_samples: int) -> None:
+        """Places an unplanned sound behind the scene; the cursor stays."""
+        clip = bank.clip(row)
+        event = _event_of(self.library, bank, clip, track=role, role=role, onset=onset, num_samples=num_samples)
+        cursor = self._cursor
+        self._place(event, clip.level_db, clip.peak)
+        self._cursor = cursor
+
+    def _start(self, wait: bool) -> int:
+        return max(self._cursor, self._busy_until) if wait else self._cursor
+
+    def _place(self, event: Event, level_db: float, peak: int) -> None:
+        target = self._level_db + ROLE_GAIN_DB[event.role]
+        peak_db = _decibels(peak)
+        gain_db = round(min(target - level_db, target + MAX_PEAK_OVER_LEVEL_DB - peak_db), 2)
+        self.events.append(msgspec.structs.replace(event, gain_db=gain_db))
+        self.peaks.append(10 ** ((peak_db + gain_db) / 20))
+        self._cursor = event.end
+
+    def _heard(self, *, recognisable: int, reply: str = "") -> Heard:
+        event = self.events[-1]
+        return Heard(
+            event=len(self.events) - 1,
+            start=event.onset,
+            end=event.end,
+            recognisable=recognisable,
+            words=event.words,
+            text=event.text,
+            label=event.label,
+            language=event.language,
+            reply=reply,
+        )
+
+    def _replay(self, bank: Bank, row: int, speaker: str, wait: bool) -> Heard:
+        clip = bank.clip(row)
+        start = self._start(wait)
+        event = _event_of(
+            self.library, bank, clip, track=speaker, role="foreground", onset=start, num_samples=clip.num_samples
+        )
+        self._place(event, clip.level_db, clip.peak)
+        return self._heard(recognisable=event.end, reply=clip.reply)
+
+    def _respond(
+        self,
+        text: str,
+        evidence: int,
+        on: Heard | Sequence[Heard],
+        at: int | None,
+        reaction_s: float,
+        kind: str,
+        language: str,
+        call: ToolCall | None,
+        run: int,
+        waits: bool,
+    ) -> Response:
+        language = language or self.language
+        due = max(evidence, evidence if at is None else at) + round(reaction_s * SAMPLE_RATE)
+        group = (on,) if isinstance(on, Heard) else tuple(on)
+        events = tuple(one.event for one in group) or ((len(self.events) - 1,) if self.events else ())
+        spoken = estimate_num_samples(text, language, ASSISTANT_RATE_WPM) if waits else 0
+        response = Response(
+            text=text,
+            evidence=evidence,
+            due=due,
+            kind=kind,
+            language=language,
+            events=events,
+            run=run,
+            num_samples=spoken,
+            call=call,
+        )
+        self.responses.append(response)
+        if waits:
+            decided = (earliest_chunk(due, self._chunk) + 1) * self._chunk
+            self._busy_until = max(self._busy_until, decided) + spoken
+        return response
+
+    def _next_run(self) -> int:
+        self._runs += 1
+        return self._runs - 1
+
+    def _voice(self, speaker: str, language: str) -> Voice:
+        key = (speaker, language)
+        if key not in self._voices:
+            taken = [voice.id for voice in self._voices.values()]
+            self._voices[key] = self.library.voice(language, self.dice, taken)
+        return self._voices[key]
+
+
+def _event_of(
+    library: Library, bank: Bank, clip: Clip, *, track: str, role: Role, onset: int, num_samples: int
+) -> Event:
+    kind: Kind = clip.kind
+    return Event(
+        track=track,
+        kind=kind,
+        role=role,
+        bank=library.name_of(bank),
+        clip=clip.id,
+        onset=onset,
+        num_samples=num_samples,
+        fade_out=min(CUT_FADE, num_samples) if num_samples < clip.num_samples else 0,
+        label=clip.label,
+        text=clip.text,
+        language=clip.language,
+        speaker=clip.speaker,
+        emotion=clip.emotion,
+        words=_shift(clip.words, onset) if num_samples == clip.num_samples else (),
+        corpus=clip.corpus,
+        origin=clip.origin,
+        licence=clip.licence,
+    )
+
+
+def _shift(words: Sequence[Word], onset: int) -> tuple[Word, ...]:
+    return tuple([Word(text=word.text, start=word.start + onset, end=word.end + onset) for word in words])
+
+
+@functools.lru_cache(maxsize=4096)
+def _decibels(peak: int) -> float:
+    return 20 * math.log10(max(1, peak) / 32768)
+
+
+def _phrase_ends(heard: Heard, phrases: Sequence[tuple[str, str]]) -> list[int]:
+    """Finds the sample at which the last word of each phrase ends, by counting letters and digits."""
+    sizes = [sum(map(str.isalnum, spoken_form(source, heard.language))) for source, _ in phrases]
+    ends: list[int] = []
+    letters = 0
+    wanted = sizes[0] if sizes else 0
+    for word in heard.words:
+        letters += sum(map(str.isalnum, word.text))
+        while len(ends) < len(sizes) and letters >= wanted:
+            ends.append(word.end)
+            wanted += sizes[len(ends)] if len(ends) < len(sizes) else 0
+    if len(ends) != len(sizes) or letters != sum(sizes):
+        raise SubtaskError(
+            f"the phrases {[source for source, _ in phrases]} do not make up what is said, "
+            f"{' '.join(word.text for word in heard.words)!r}"
+        )
+    return ends

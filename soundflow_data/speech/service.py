@@ -1,0 +1,128 @@
+"""Where scenes get their utterances: from banks that hold them already, else from an engine, which is asked only once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from soundflow_data.audio.levels import rms_db
+from soundflow_data.bank import Bank
+from soundflow_data.errors import SpeechError
+from soundflow_data.speech.engine import Engine, Voice, utterance_id
+from soundflow_data.speech.spoken_form import spoken_form
+from soundflow_data.timeline import Event, Word
+
+CACHE_SAMPLES = 16_000 * 60 * 20  # 20 minutes of speech, 38 MB a worker
+
+
+class Utterance(msgspec.Struct, frozen=True, kw_only=True):
+    """A text in a voice.
+
+    Attributes:
+        bank: Name of the bank that holds it, or of the engine that makes it.
+        id: Content address of text, voice and engine version.
+        num_samples: Length.
+        words: Words with times from the utterance's start.
+        level_db: RMS level in dBFS.
+        peak: Largest magnitude, 0 to 32768.
+    """
+
+    bank: str
+    id: str
+    num_samples: int
+    words: tuple[Word, ...]
+    level_db: float
+    peak: int
+
+
+class SpeechService:
+    """Finds or makes utterances.
+
+    Args:
+        engine: Speaks what no bank holds; None when banks are all there is.
+        banks: Banks that may hold utterances, by name.
+        voices: All voices by id.
+    """
+
+    def __init__(self, *, engine: Engine | None, banks: Mapping[str, Bank], voices: Mapping[str, Voice]) -> None:
+        self._engine = engine
+        self._banks = {name: bank for name, bank in banks.items() if len(bank.rows(kind="speech"))}
+        self._voices = dict(voices)
+        self._cache: OrderedDict[str, tuple[Utterance, NDArray[np.int16]]] = OrderedDict()
+        self._cached_samples = 0
+        self.num_spoken = 0  # utterances that the engine made
+        self.num_samples_spoken = 0
+
+    def utter(self, text: str, voice: Voice) -> Utterance:
+        """Returns the utterance of a text.
+
+        Raises:
+            SpeechError: No bank holds it and there is no engine, or the engine cannot speak it.
+        """
+        spoken = spoken_form(text, voice.language)
+        address = utterance_id(spoken, voice, self._engine.version if self._engine else "")
+        for name, bank in self._banks.items():
+            if address in bank:
+                clip = bank.clip(bank.find(address))
+                return Utterance(
+                    bank=name,
+                    id=address,
+                    num_samples=clip.num_samples,
+                    words=clip.words,
+                    level_db=clip.level_db,
+                    peak=clip.peak,
+                )
+        return self._speak(spoken, voice, address)[0]
+
+    def pcm(self, event: Event) -> NDArray[np.int16]:
+        """Returns int16 (num_samples,), the whole utterance of an event, spoken again if it is not kept any more.
+
+        Raises:
+            SpeechError: The event's voice or engine is not here.
+        """
+        kept = self._cache.get(event.clip)
+        if kept is not None:
+            self._cache.move_to_end(event.clip)
+            return kept[1]
+        voice = self._voices.get(event.speaker)
+        if voice is None or self._engine is None or event.bank != self._engine.name:
+            raise SpeechError(
+                f"utterance {event.clip!r} ({event.text!r}) is in no open bank, and its engine {event.bank!r} or voice "
+                f"{event.speaker!r} is not here; open the bank that holds it, or allow the engine in the recipe"
+            )
+        utterance, pcm = self._speak(spoken_form(event.text, voice.language), voice, event.clip)
+        if utterance.id != event.clip:
+            raise SpeechError(f"utterance {event.clip!r} ({event.text!r}) was made by another version of its engine")
+        return pcm
+
+    def _speak(self, spoken: str, voice: Voice, address: str) -> tuple[Utterance, NDArray[np.int16]]:
+        kept = self._cache.get(address)
+        if kept is not None:
+            self._cache.move_to_end(address)
+            return kept
+        if self._engine is None:
+            raise SpeechError(
+                f"text {spoken!r} in voice {voice.id!r} is in no bank, and the recipe allows no engine (voices.engine); "
+                "speak it into a bank first, or set voices.engine"
+            )
+        speech = self._engine.speak(spoken, voice)
+        self.num_spoken += 1
+        self.num_samples_spoken += len(speech.pcm)
+        utterance = Utterance(
+            bank=self._engine.name,
+            id=utterance_id(spoken, voice, self._engine.version),
+            num_samples=len(speech.pcm),
+            words=speech.words,
+            level_db=rms_db(speech.pcm),
+            peak=int(np.abs(speech.pcm.astype(np.int32)).max(initial=0)),
+        )
+        self._cache[address] = (utterance, speech.pcm)
+        self._cached_samples += len(speech.pcm)
+        while self._cached_samples > CACHE_SAMPLES and len(self._cache) > 1:
+            _, (_, oldest) = self._cache.popitem(last=False)
+            self._cached_samples -= len(oldest)
+        return utterance, speech.pcm
