@@ -5,7 +5,7 @@ pitch-flutter table, the count of glottal cycles from which roughness takes ever
 every voice is loaded from a definition made here, which is the language file, then the variant file, then lines that
 switch flutter, roughness and echo off (about 2 Hz of pitch movement and 0.5 dB of every second cycle). The rest is
 reset before each utterance: loading the voice resets its breath filters, and the random numbers get a fixed seed. The
-gain control, which would carry over as well, acts only when a sample overflows; the volume leaves 6 dB against that.
+gain control, which would carry over as well, acts only when a sample overflows; the volume leaves room against that, and the engine refuses what overloads.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _PHONEME_INPUT: Final = 0x0100
 _POSITION_IS_CHARACTER: Final = 1
 
 _RATE, _VOLUME, _PITCH, _PITCH_RANGE = 1, 2, 3, 4
-_QUIET_VOLUME: Final = 50
+_QUIET_VOLUME: Final = 40
 _SEED: Final = 1
 
 # espeak_EVENT: type, identifier, text position, length, audio position in ms, sample, user data, name or number.

@@ -13,8 +13,6 @@ espeak is given a slightly different text of the same sound, because its diction
 - It has no syllables xiong, qiong and jiong. They are given as phonemes.
 """
 
-# ruff: noqa: RUF001 - typographic and Chinese punctuation is meant
-
 from __future__ import annotations
 
 import re
