@@ -128,7 +128,8 @@ def _segment_english(text: str) -> Segments:
         if source:
             joined = _JOINED_BEFORE.search(source[-1]) and _JOINED_AFTER.match(token)
             source.append(_NO_BREAK_SPACE if joined else " ")
-        source.append(token)
+        # espeak loses its place at a lone hyphen
+        source.append(token if _SCRIPT["en"].search(token) else token.replace("-", ","))
         owner += [max(len(units) - 1, 0)] * (len(token) + 1)
     return Segments(units=tuple(units), source="".join(source), owner=tuple(owner))
 
