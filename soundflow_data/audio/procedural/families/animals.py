@@ -276,7 +276,7 @@ def duck(rng: Rng, n: int) -> Signal:
 
 
 @sound("passage", (2.0, 5.0), place="near")
-def bee_buzz(rng: Rng, n: int) -> Signal:
+def insect_buzz(rng: Rng, n: int) -> Signal:
     """A bee or fly that circles the room: a reedy buzz that comes and goes."""
     pitch = rng.uniform(170, 260) * (1 + 0.06 * wander(rng, n, 2.5) + 0.01 * wander(rng, n, 25))
     buzz = partials(pitch, [1 / (1 + 0.18 * k) for k in range(24)])
