@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -76,24 +77,24 @@ _TEXTS: Final = pa.list_(pa.field("element", pa.string(), nullable=False))
 _INTS: Final = pa.list_(pa.field("element", pa.int32(), nullable=False))
 
 STREAM_COLUMNS: Final[tuple[Column[StreamRow], ...]] = (
-    Column("key", _TEXT, "name of the stream, unique over all splits", lambda r: r.timeline.key),
-    Column("split", _TEXT, "train, validation or another name of the recipe", lambda r: r.shard.split),
-    Column("shard", _INT, "number of the shard in the run, as in its receipt", lambda r: r.shard.index),
-    Column("tar", _TEXT, "path of the tar in the run directory", lambda r: r.shard.tar),
-    Column("codec", _TEXT, "flac or opus; extension of the audio member", lambda r: r.codec),
-    Column("audio_offset", _LONG, "first byte of the audio in the tar", lambda r: r.audio_offset),
-    Column("audio_size", _LONG, "bytes of the audio", lambda r: r.audio_size),
-    Column("json_offset", _LONG, "first byte of the JSON in the tar", lambda r: r.json_offset),
-    Column("json_size", _LONG, "bytes of the JSON", lambda r: r.json_size),
-    Column("xxh3", pa.uint64(), "XXH3-64 from the header of the audio to the padding of the JSON", lambda r: r.xxh3),
-    Column("ability", _TEXT, "one of the seven families of sub-tasks", lambda r: r.timeline.ability),
-    Column("subtask", _TEXT, "the sub-task that composed the stream", lambda r: r.timeline.subtask),
-    Column("language", _TEXT, "language of the interaction", lambda r: r.timeline.language),
-    Column("scene_type", _TEXT, "single, scenario, complex or proactive", lambda r: r.timeline.scene_type),
-    Column("seconds", _REAL, "length of the stream", lambda r: r.timeline.seconds),
-    Column("num_samples", _LONG, "length of the stream in samples", lambda r: r.timeline.num_samples),
-    Column("chunk", _INT, "samples between two decisions", lambda r: r.targets.chunk),
-    Column("num_chunks", _INT, "number of decisions", lambda r: r.targets.num_chunks),
+    Column("key", _TEXT, "name of the stream, unique over all splits", attrgetter("timeline.key")),
+    Column("split", _TEXT, "train, validation or another name of the recipe", attrgetter("shard.split")),
+    Column("shard", _INT, "number of the shard in the run, as in its receipt", attrgetter("shard.index")),
+    Column("tar", _TEXT, "path of the tar in the run directory", attrgetter("shard.tar")),
+    Column("codec", _TEXT, "flac or opus; extension of the audio member", attrgetter("codec")),
+    Column("audio_offset", _LONG, "first byte of the audio in the tar", attrgetter("audio_offset")),
+    Column("audio_size", _LONG, "bytes of the audio", attrgetter("audio_size")),
+    Column("json_offset", _LONG, "first byte of the JSON in the tar", attrgetter("json_offset")),
+    Column("json_size", _LONG, "bytes of the JSON", attrgetter("json_size")),
+    Column("xxh3", pa.uint64(), "XXH3-64 from the header of the audio to the padding of the JSON", attrgetter("xxh3")),
+    Column("ability", _TEXT, "one of the seven families of sub-tasks", attrgetter("timeline.ability")),
+    Column("subtask", _TEXT, "the sub-task that composed the stream", attrgetter("timeline.subtask")),
+    Column("language", _TEXT, "language of the interaction", attrgetter("timeline.language")),
+    Column("scene_type", _TEXT, "single, scenario, complex or proactive", attrgetter("timeline.scene_type")),
+    Column("seconds", _REAL, "length of the stream", attrgetter("timeline.seconds")),
+    Column("num_samples", _LONG, "length of the stream in samples", attrgetter("timeline.num_samples")),
+    Column("chunk", _INT, "samples between two decisions", attrgetter("targets.chunk")),
+    Column("num_chunks", _INT, "number of decisions", attrgetter("targets.num_chunks")),
     Column(
         "num_silent_chunks",
         _INT,
@@ -104,58 +105,66 @@ STREAM_COLUMNS: Final[tuple[Column[StreamRow], ...]] = (
     Column("num_responses", _INT, "rows of this stream in the responses table", lambda r: len(r.timeline.responses)),
     Column("num_turns", _INT, "rounds of user and assistant", lambda r: len(r.timeline.turns)),
     Column("num_silences", _INT, "spans that must stay unanswered", lambda r: len(r.timeline.silences)),
-    Column("snr_db", _REAL, "foreground over the first noise bed; null without beds", lambda r: r.timeline.snr_db),
-    Column("gain_db", _REAL, "gain of the whole mix", lambda r: r.timeline.gain_db),
+    Column("snr_db", _REAL, "foreground over the first noise bed; null without beds", attrgetter("timeline.snr_db")),
+    Column("gain_db", _REAL, "gain of the whole mix", attrgetter("timeline.gain_db")),
+    Column("level_db", _REAL, "level of foreground events before that gain, in dBFS", attrgetter("timeline.level_db")),
     Column(
-        "level_db", _REAL, "RMS level of foreground events before that gain, in dBFS", lambda r: r.timeline.level_db
+        "corpora",
+        _TEXTS,
+        "source corpora of all events",
+        lambda r: sorted({event.corpus for event in r.timeline.events if event.corpus}),
     ),
-    Column("corpora", _TEXTS, "source corpora of all events", lambda r: _distinct(e.corpus for e in r.timeline.events)),
-    Column("licences", _TEXTS, "licences of all events", lambda r: _distinct(e.licence for e in r.timeline.events)),
+    Column(
+        "licences",
+        _TEXTS,
+        "licences of all events; an empty one is unknown",
+        lambda r: sorted({event.licence for event in r.timeline.events}),
+    ),
 )
 
 EVENT_COLUMNS: Final[tuple[Column[EventRow], ...]] = (
-    Column("key", _TEXT, "the stream", lambda r: r.stream.timeline.key),
-    Column("split", _TEXT, "split of the stream", lambda r: r.stream.shard.split),
-    Column("shard", _INT, "shard of the stream", lambda r: r.stream.shard.index),
-    Column("event", _INT, "index in the timeline", lambda r: r.index),
-    Column("track", _TEXT, "events of one track make one stem", lambda r: r.event.track),
-    Column("kind", _TEXT, "speech, sound, music or noise", lambda r: r.event.kind),
-    Column("role", _TEXT, "foreground, background or ambient", lambda r: r.event.role),
-    Column("label", _TEXT, "ontology label of a sound", lambda r: r.event.label),
-    Column("text", _TEXT, "what is said", lambda r: r.event.text),
-    Column("language", _TEXT, "language of what is said", lambda r: r.event.language),
-    Column("speaker", _TEXT, "who says it", lambda r: r.event.speaker),
-    Column("emotion", _TEXT, "mood of the speaker", lambda r: r.event.emotion),
+    Column("key", _TEXT, "the stream", attrgetter("stream.timeline.key")),
+    Column("split", _TEXT, "split of the stream", attrgetter("stream.shard.split")),
+    Column("shard", _INT, "shard of the stream", attrgetter("stream.shard.index")),
+    Column("event", _INT, "index in the timeline", attrgetter("index")),
+    Column("track", _TEXT, "events of one track make one stem", attrgetter("event.track")),
+    Column("kind", _TEXT, "speech, sound, music or noise", attrgetter("event.kind")),
+    Column("role", _TEXT, "foreground, background or ambient", attrgetter("event.role")),
+    Column("label", _TEXT, "ontology label of a sound", attrgetter("event.label")),
+    Column("text", _TEXT, "what is said", attrgetter("event.text")),
+    Column("language", _TEXT, "language of what is said", attrgetter("event.language")),
+    Column("speaker", _TEXT, "who says it", attrgetter("event.speaker")),
+    Column("emotion", _TEXT, "mood of the speaker", attrgetter("event.emotion")),
     Column("onset_s", _REAL, "where the event starts", lambda r: r.event.onset / SAMPLE_RATE),
     Column("seconds", _REAL, "how long it lasts", lambda r: r.event.num_samples / SAMPLE_RATE),
-    Column("onset", _LONG, "where the event starts, in samples", lambda r: r.event.onset),
-    Column("num_samples", _LONG, "how long it lasts, in samples", lambda r: r.event.num_samples),
-    Column("clip_start", _LONG, "first sample used of the clip", lambda r: r.event.clip_start),
-    Column("gain_db", _REAL, "gain from the clip to the mix", lambda r: r.event.gain_db),
-    Column("bank", _TEXT, "bank or speech engine", lambda r: r.event.bank),
-    Column("clip", _TEXT, "id of the clip in that bank", lambda r: r.event.clip),
-    Column("corpus", _TEXT, "source corpus", lambda r: r.event.corpus),
-    Column("origin", _TEXT, "source recording; never in two splits", lambda r: r.event.origin),
-    Column("licence", _TEXT, "licence of the source recording", lambda r: r.event.licence),
+    Column("onset", _LONG, "where the event starts, in samples", attrgetter("event.onset")),
+    Column("num_samples", _LONG, "how long it lasts, in samples", attrgetter("event.num_samples")),
+    Column("clip_start", _LONG, "first sample used of the clip", attrgetter("event.clip_start")),
+    Column("gain_db", _REAL, "gain from the clip to the mix", attrgetter("event.gain_db")),
+    Column("bank", _TEXT, "bank or speech engine", attrgetter("event.bank")),
+    Column("clip", _TEXT, "id of the clip in that bank", attrgetter("event.clip")),
+    Column("corpus", _TEXT, "source corpus", attrgetter("event.corpus")),
+    Column("origin", _TEXT, "source recording; never in two splits", attrgetter("event.origin")),
+    Column("licence", _TEXT, "licence of the source recording", attrgetter("event.licence")),
 )
 
 RESPONSE_COLUMNS: Final[tuple[Column[ResponseRow], ...]] = (
-    Column("key", _TEXT, "the stream", lambda r: r.stream.timeline.key),
-    Column("split", _TEXT, "split of the stream", lambda r: r.stream.shard.split),
-    Column("shard", _INT, "shard of the stream", lambda r: r.stream.shard.index),
-    Column("response", _INT, "index in the timeline", lambda r: r.index),
-    Column("kind", _TEXT, "answer, count, transcript, warning ...", lambda r: r.response.kind),
-    Column("language", _TEXT, "language of the text", lambda r: r.response.language),
-    Column("text", _TEXT, "the words", lambda r: r.response.text),
+    Column("key", _TEXT, "the stream", attrgetter("stream.timeline.key")),
+    Column("split", _TEXT, "split of the stream", attrgetter("stream.shard.split")),
+    Column("shard", _INT, "shard of the stream", attrgetter("stream.shard.index")),
+    Column("response", _INT, "index in the timeline", attrgetter("index")),
+    Column("kind", _TEXT, "answer, count, transcript, warning ...", attrgetter("response.kind")),
+    Column("language", _TEXT, "language of the text", attrgetter("response.language")),
+    Column("text", _TEXT, "the words", attrgetter("response.text")),
     Column(
         "call",
         _TEXT,
         "the tool call as JSON; null when there is none",
         lambda r: msgspec.json.encode(r.response.call).decode() if r.response.call else None,
     ),
-    Column("chunk", _INT, "chunk after which it is spoken", lambda r: r.target.chunk),
-    Column("evidence", _LONG, "exclusive end sample of what must have been heard", lambda r: r.response.evidence),
-    Column("due", _LONG, "sample from which it is due", lambda r: r.response.due),
+    Column("chunk", _INT, "chunk after which it is spoken", attrgetter("target.chunk")),
+    Column("evidence", _LONG, "exclusive end sample of what must have been heard", attrgetter("response.evidence")),
+    Column("due", _LONG, "sample from which it is due", attrgetter("response.due")),
     Column("evidence_s", _REAL, "evidence in seconds", lambda r: r.response.evidence / SAMPLE_RATE),
     Column("due_s", _REAL, "due in seconds", lambda r: r.response.due / SAMPLE_RATE),
     Column(
@@ -164,14 +173,10 @@ RESPONSE_COLUMNS: Final[tuple[Column[ResponseRow], ...]] = (
         "end of the chunk, when the decision is taken",
         lambda r: decision_time_s(r.target, r.stream.targets.chunk),
     ),
-    Column("run", _INT, "parts of one running answer share a number; -1 for others", lambda r: r.response.run),
-    Column("num_samples", _LONG, "samples that a voice would need for it", lambda r: r.response.num_samples),
+    Column("run", _INT, "parts of one running answer share a number; -1 for others", attrgetter("response.run")),
+    Column("num_samples", _LONG, "samples that a voice would need for it", attrgetter("response.num_samples")),
     Column("events", _INTS, "indices of the events that it rests on", lambda r: list(r.response.events)),
 )
-
-
-def _distinct(texts: Iterable[str]) -> list[str]:
-    return sorted({text for text in texts if text})
 
 
 def event_rows(streams: Iterable[StreamRow]) -> list[EventRow]:
@@ -217,5 +222,5 @@ def encode_table(table: pa.Table) -> bytes:
 
 def _table(columns: Sequence[Column[Row]], rows: Sequence[Row]) -> pa.Table:
     schema = pa.schema([pa.field(column.name, column.type) for column in columns])
-    arrays = [pa.array([column.value(row) for row in rows], column.type) for column in columns]
+    arrays = [pa.array(list(map(column.value, rows)), column.type) for column in columns]
     return pa.table(arrays, schema=schema)
