@@ -59,7 +59,6 @@ def read(
     try:
         segment: Any = pydub.AudioSegment.from_file(
             io.BytesIO(source) if isinstance(source, bytes) else str(source),
-            format=kind,
             start_second=start_s or None,
             duration=duration_s,
         )
@@ -73,18 +72,17 @@ def read(
 
 
 def _pydub(kind: str, name: str) -> ModuleType:
-    try:
-        pydub = importlib.import_module("pydub")
-    except ImportError as error:
-        raise AudioError(
-            f"{name}: libsndfile cannot read {kind} files; convert it to FLAC, or run "
-            "`pip install 'soundflow[containers]'` and install ffmpeg",
-            reason="needs ffmpeg",
-        ) from error
     if not shutil.which("ffmpeg") or not shutil.which("ffprobe"):
         raise AudioError(
             f"{name}: reading {kind} files takes the programs ffmpeg and ffprobe, which are not on the PATH; "
             "install them, or convert the file to FLAC",
             reason="needs ffmpeg",
         )
-    return pydub
+    try:
+        return importlib.import_module("pydub")
+    except ImportError as error:
+        raise AudioError(
+            f"{name}: libsndfile cannot read {kind} files; convert it to FLAC, or run "
+            "`pip install 'soundflow[containers]'` and install ffmpeg",
+            reason="needs ffmpeg",
+        ) from error
