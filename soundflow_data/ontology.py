@@ -13,7 +13,7 @@ from __future__ import annotations
 import difflib
 import graphlib
 import re
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -269,25 +269,14 @@ def load_abilities(path: Path | None = None) -> Abilities:
 # -- reading -------------------------------------------------------------------------------------------------------
 
 
-class _Loader(yaml.CSafeLoader):
-    """The fast safe loader, which also refuses a key that stands twice in one mapping."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        mapping = super().construct_mapping(node, deep)
-        if len(mapping) != len(node.value):
-            keys = [key.value for key, _ in node.value]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise yaml.constructor.ConstructorError(None, None, f"{twice!r} stands twice", node.start_mark)
-        return mapping
-
-
 def _resolved(path: Path | None, default: str) -> Path:
     return resource_path(default) if path is None else path.resolve()
 
 
 def _read(path: Path) -> dict[str, Any]:
+    # The nodes are turned into values here: twice as fast as yaml.load, and a key that stands twice is noticed.
     try:
-        data = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506 - a subclass of the safe loader
+        data = _value(yaml.compose(path.read_bytes(), Loader=yaml.CSafeLoader), path)
     except OSError as error:
         raise SoundFlowError(f"cannot read {path}: {error.strerror}") from error
     except yaml.YAMLError as error:
@@ -295,6 +284,38 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise SoundFlowError(f"{path} holds a {type(data).__name__}, not a mapping")
     return data
+
+
+def _bool(text: str) -> bool:
+    return {"true": True, "false": False}[text]
+
+
+_SCALARS: dict[str, Callable[[str], Any]] = {
+    "tag:yaml.org,2002:str": str,
+    "tag:yaml.org,2002:int": int,
+    "tag:yaml.org,2002:float": float,
+    "tag:yaml.org,2002:bool": _bool,
+    "tag:yaml.org,2002:null": lambda _: None,
+}
+
+
+def _value(node: yaml.Node | None, path: Path) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        try:
+            return _SCALARS[node.tag](node.value)
+        except (KeyError, ValueError) as error:
+            line = node.start_mark.line + 1
+            raise SoundFlowError(f"{path}, line {line}: {node.value!r} is no text, number, true or false") from error
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(item, path) for item in node.value]
+    if isinstance(node, yaml.MappingNode):
+        out: dict[str, Any] = {}
+        for key, value in node.value:
+            if key.value in out:
+                raise SoundFlowError(f"{path}, line {key.start_mark.line + 1}: key {key.value!r} stands twice")
+            out[key.value] = _value(value, path)
+        return out
+    return None
 
 
 def _section(data: Mapping[str, Any], key: str, path: Path) -> dict[str, Any]:
