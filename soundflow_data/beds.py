@@ -13,9 +13,9 @@ from collections.abc import Iterator
 
 import msgspec
 
+from soundflow_data.audio.levels import ENERGY_BLOCK
 from soundflow_data.audio.mix import fade_curve
 from soundflow_data.bank import Bank, Clip
-from soundflow_data.bank.format import BLOCK as ENERGY_BLOCK
 from soundflow_data.dice import Dice
 from soundflow_data.timeline import SAMPLE_RATE, Event, Role
 

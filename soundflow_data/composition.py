@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from soundflow_data.bank import Bank
 from soundflow_data.beds import lay_bed
 from soundflow_data.dice import Dice
 from soundflow_data.errors import Drop
@@ -37,6 +38,7 @@ Range = tuple[float, float]
 
 ATTEMPTS = 4  # scenes that are drawn before a stream is dropped
 LIKELY_SHARE = 0.8  # another episode is tried when this share of a mean one still fits
+BED_DRAWS = 16
 HEADROOM = 0.891  # -1 dBFS, the highest peak that a mix may reach
 BED_ROLES: tuple[Role, Role] = ("background", "ambient")
 
@@ -148,7 +150,7 @@ def _finish(
     num_samples = num_chunks * chunk
     if subtask.background:
         _furnish(scene, Dice(*identity, "background"), num_samples, conditions)
-    snr_db, beds, bed_peak = _lay_beds(scene, Dice(*identity, "beds"), num_samples, level_db, conditions)
+    snr_db, beds, bed_peak = _lay_beds(scene, subtask, Dice(*identity, "beds"), num_samples, level_db, conditions)
     bound = _peak_bound(scene.events, scene.peaks) + bed_peak
     return Timeline(
         key=key,
@@ -189,18 +191,16 @@ def _furnish(scene: Scene, dice: Dice, num_samples: int, conditions: Conditions)
 
 
 def _lay_beds(
-    scene: Scene, dice: Dice, num_samples: int, level_db: float, conditions: Conditions
+    scene: Scene, subtask: Subtask, dice: Dice, num_samples: int, level_db: float, conditions: Conditions
 ) -> tuple[float | None, list[Event], float]:
     if conditions.num_beds == 0:
         return None, [], 0.0
     snr_db = round(dice.uniform(*conditions.snr_db), 2)
+    nameless = not subtask.background
     events: list[Event] = []
     peak = 0.0
     for number, role in enumerate(BED_ROLES[: conditions.num_beds]):
-        shelf = scene.library.beds(role)
-        if not shelf.num_clips:
-            raise Drop("no noise bed", f"split {scene.library.split!r} has no noise; set beds.count to 0 or add a bank")
-        bank, row = shelf.draw(dice)
+        bank, row = _choose_bed(scene, dice, role, nameless)
         bed, bound = lay_bed(
             scene.library.name_of(bank),
             bank,
@@ -214,6 +214,19 @@ def _lay_beds(
         events += bed
         peak += bound
     return snr_db, events, peak
+
+
+def _choose_bed(scene: Scene, dice: Dice, role: Role, nameless: bool) -> tuple[Bank, int]:
+    """Draws a bed that cannot be taken for a sound that plays a part in the scene."""
+    shelf = scene.library.beds(role, nameless=nameless)
+    if not shelf.num_clips:
+        raise Drop("no noise bed", f"split {scene.library.split!r} has no noise; set beds.count to 0 or add a bank")
+    barred = scene.library.alike(scene.labels_in_use)
+    for _ in range(BED_DRAWS):
+        bank, row = shelf.draw(dice)
+        if bank.clip(row).label not in barred:
+            return bank, row
+    raise Drop("no noise bed", f"split {scene.library.split!r}: all beds sound like {sorted(scene.labels_in_use)}")
 
 
 def _peak_bound(events: Sequence[Event], peaks: Sequence[float]) -> float:

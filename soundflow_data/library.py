@@ -87,7 +87,7 @@ class Library:
         self._rows = dict(rows)
         self._sounds = self._by_label()
         self._names = {bank.path: name for name, bank in self.banks.items()}
-        self.beds = functools.cache(self._find_beds)
+        self._bed_shelf = functools.cache(self._find_beds)
         self._find_sounds = functools.lru_cache(maxsize=1024)(self._find_sounds_uncached)
 
     # -- sounds ------------------------------------------------------------------------------------------------------
@@ -132,23 +132,40 @@ class Library:
 
         return alike
 
-    def _find_beds(self, role: str) -> Shelf:
-        """Noise beds of a role by the ontology; any noise where the split has none of that role."""
+    def _find_beds(self, role: str, nameless: bool) -> Shelf:
+        """Finds clips of noise that are long enough, by preference of a role; see `beds`."""
         long_enough = {
             name: rows[bank.numbers("num_samples")[rows] >= MIN_CLIP]
             for name, bank in self.banks.items()
             if len(rows := self._of_kind(name, "noise"))
         }
-        fitting = {
-            name: rows[[self._role_of(self.banks[name], int(row)) == role for row in rows]]
+        wanted = {
+            name: [self._suits(self.banks[name], row, role, nameless) for row in rows.tolist()]
             for name, rows in long_enough.items()
         }
-        chosen = fitting if any(len(rows) for rows in fitting.values()) else long_enough
-        return Shelf((self.banks[name], rows) for name, rows in chosen.items())
+        for least in (2, 1):  # the best there is
+            fitting = {name: rows[np.array(wanted[name]) >= least] for name, rows in long_enough.items()}
+            if any(len(rows) for rows in fitting.values()):
+                return Shelf((self.banks[name], rows) for name, rows in fitting.items())
+        return Shelf(())
 
-    def _role_of(self, bank: Bank, row: int) -> str:
+    def _suits(self, bank: Bank, row: int, role: str, nameless: bool) -> int:
+        """Rates a bed: -1 where it may not be used, 1 where it may, 2 where it has the right role too."""
         entry = self.ontology.get(bank.clip(row).label)
-        return entry.role if entry else ""
+        if entry is None:
+            return 1
+        if entry.assistant != "silent" or (nameless and entry.kind != "noise"):
+            return -1
+        return 1 + (entry.role == role)
+
+    def beds(self, role: str, *, nameless: bool = False) -> Shelf:
+        """Returns the noise beds of a role by the ontology; others where the split has none of that role.
+
+        Args:
+            role: `background` (event-like) or `ambient`.
+            nameless: Only noise that nobody would name as a sound: hum and hiss, but not rain.
+        """
+        return self._bed_shelf(role, nameless)
 
     def clip_of(self, label: str, dice: Dice, *, single: bool = False) -> tuple[Bank, int]:
         """Draws a clip of a label; with `single`, one that holds exactly one occurrence."""

@@ -230,6 +230,19 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> LoadedRecipe:
     return LoadedRecipe(recipe=recipe, path=path, subtasks=subtasks)
 
 
+def load_resolved(text: bytes, subtasks: Mapping[str, str], path: Path) -> LoadedRecipe:
+    """Reads the resolved recipe that a run directory keeps.
+
+    Args:
+        text: The YAML that `LoadedRecipe.resolved_yaml` wrote.
+        subtasks: File of each sub-task, as the run noted it.
+        path: Where the recipe was read from at the time.
+    """
+    recipe = Recipe.model_validate(yaml.safe_load(text))
+    files = {name: find_subtask(name if not name.endswith(".py") else file) for name, file in subtasks.items()}
+    return LoadedRecipe(recipe=recipe, path=path, subtasks=files)
+
+
 def _override(data: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:

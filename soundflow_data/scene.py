@@ -21,6 +21,7 @@ from soundflow_data.bank import Bank, Clip
 from soundflow_data.dice import Dice
 from soundflow_data.errors import Drop, SubtaskError
 from soundflow_data.library import Library, Sound
+from soundflow_data.ontology import load_proactive
 from soundflow_data.phrases import draw
 from soundflow_data.speech import Voice, estimate_num_samples, spoken_form
 from soundflow_data.targets import earliest_chunk
@@ -220,6 +221,33 @@ class Scene:
             Drop: The split has no such sound.
         """
         return self.choose_sound(assistant="silent", unlike=unlike)
+
+    def choose_danger(self, domain: str) -> Sound:
+        """Draws a sound of a proactive domain on which the assistant has to speak up by itself.
+
+        Raises:
+            Drop: The split has no such sound.
+        """
+        return self.choose_sound(labels=tuple(load_proactive()[domain].sounds))
+
+    def choose_harmless(self, domain: str) -> Sound:
+        """Draws a look-alike of a proactive domain's dangers, on which the assistant keeps silent.
+
+        Raises:
+            Drop: The split has no such sound.
+        """
+        return self.choose_sound(labels=load_proactive()[domain].look_alikes)
+
+    def advice(self, sound: Sound) -> str:
+        """Draws a helpful answer to a sound of a proactive domain.
+
+        Raises:
+            SubtaskError: The sound is in no domain.
+        """
+        for domain in load_proactive().values():
+            if sound.label in domain.sounds:
+                return self.dice.choice(domain.sounds[sound.label].answers(self.language))
+        raise SubtaskError(f"sound {sound.label!r} is in no domain of manifests/proactive.yaml, so there is no advice")
 
     def promise(self, sound: Sound) -> None:
         """Notes a standing instruction about a sound: from the next choice on, it is not drawn again in this stream.

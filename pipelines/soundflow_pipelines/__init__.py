@@ -1,0 +1,1 @@
+"""The jobs of SoundFlow (build banks, synthesize, check, report) on Ray or locally, and the command line."""
