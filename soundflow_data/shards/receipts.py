@@ -86,11 +86,19 @@ Trouble = Literal["unreadable", "other recipe", "other format", "missing file", 
 
 
 class ReceiptProblem(msgspec.Struct, frozen=True, kw_only=True):
-    """A receipt that cannot be relied on; its shard is made again."""
+    """A receipt that cannot be relied on; its shard is made again.
+
+    Attributes:
+        path: The receipt's path.
+        trouble: What kind of problem.
+        detail: What exactly.
+        receipt: What it says, when it can be read.
+    """
 
     path: str
     trouble: Trouble
     detail: str
+    receipt: Receipt | None = None
 
 
 class ReceiptScan(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,7 +168,7 @@ def scan_receipts(storage: Storage, fingerprint: str | None = None) -> ReceiptSc
 
 def _problem(storage: Storage, path: str, receipt: Receipt, fingerprint: str | None) -> ReceiptProblem | None:
     def problem(trouble: Trouble, detail: str) -> ReceiptProblem:
-        return ReceiptProblem(path=path, trouble=trouble, detail=detail)
+        return ReceiptProblem(path=path, trouble=trouble, detail=detail, receipt=receipt)
 
     if path != receipt.shard.receipt:
         return problem("unreadable", f"holds the receipt of shard {receipt.shard.index}")

@@ -13,11 +13,13 @@ from typing import Final
 import msgspec
 
 from soundflow_data.errors import ShardError
+from soundflow_data.shards.storage import StoredFile
 
 BLOCK: Final = 512
 END: Final = bytes(2 * BLOCK)
 MAX_NAME: Final = 100
 _CHECKSUM_AT: Final = 148
+_OCTAL: Final = frozenset(b"01234567")
 _TEMPLATE: Final = (
     bytes(MAX_NAME)
     + b"0000644\0"  # mode
@@ -72,31 +74,32 @@ def header(name: str, size: int) -> bytes:
     return bytes(head)
 
 
-def scan(data: memoryview) -> Iterator[Member]:
+def scan(file: StoredFile, size: int) -> Iterator[Member]:
     """Reads the headers of a tar that `header` made.
+
+    Args:
+        file: The tar.
+        size: Its length in bytes.
 
     Raises:
         ShardError: A header is damaged, a member is cut off, or the end is missing; the message says where.
     """
     at = 0
-    while bytes(data[at : at + BLOCK]) != END[:BLOCK]:
-        member = _parse(data, at)
+    while (head := file.read(at, BLOCK)) != END[:BLOCK]:
+        member = _parse(head, at, size)
         yield member
         at = member.end
-    if bytes(data[at:]) != END:
+    if file.read(at, len(END)) != END or at + len(END) != size:
         raise ShardError(f"at byte {at}: the tar does not end with two blocks of zeros right after the last member")
 
 
-def _parse(data: memoryview, at: int) -> Member:
-    head = bytes(data[at : at + BLOCK])
+def _parse(head: bytes, at: int, end: int) -> Member:
     name = head[:MAX_NAME].rstrip(b"\0").decode("ascii", "backslashreplace")
-    try:
-        size = int(head[124:135], 8)
-    except ValueError:
-        size = -1
-    if size < 0 or head != header(name, size):
+    octal = head[124:135]
+    size = int(octal, 8) if len(octal) == 11 and set(octal) <= _OCTAL else -1
+    if size < 0 or not name.isascii() or len(name) > MAX_NAME or head != header(name, size):
         raise ShardError(f"at byte {at}: not the header of a tar member (the name reads {name[:40]!r})")
     member = Member(name=name, offset=at + BLOCK, size=size)
-    if member.end > len(data):
-        raise ShardError(f"at byte {at}: member {name!r} needs {member.end} bytes, but the tar has {len(data)}")
+    if member.end > end:
+        raise ShardError(f"at byte {at}: member {name!r} needs {member.end} bytes, but the tar has {end}")
     return member
