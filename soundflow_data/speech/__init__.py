@@ -2,6 +2,9 @@
 
 from soundflow_data.speech.engine import LANGUAGES, Engine, Language, Speech, Voice, utterance_id
 from soundflow_data.speech.espeak import EspeakEngine
+from soundflow_data.speech.estimate import estimate_num_samples
+from soundflow_data.speech.spoken_form import spoken_form
+from soundflow_data.speech.voices import load_voices, read_voices
 
 __all__ = [
     "LANGUAGES",
@@ -10,5 +13,9 @@ __all__ = [
     "Language",
     "Speech",
     "Voice",
+    "estimate_num_samples",
+    "load_voices",
+    "read_voices",
+    "spoken_form",
     "utterance_id",
 ]
