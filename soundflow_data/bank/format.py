@@ -74,7 +74,8 @@ class BankInfo(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         format: Version of the layout on disk.
         name: Name of the bank.
-        fingerprint: SHA-256 over records and samples; equal fingerprints hold the same clips in the same order.
+        fingerprint: SHA-256 over `digests`; banks with equal ones hold the same clips in the same order.
+        digests: SHA-256 of `records.bin` and of each PCM file.
         inputs: SHA-256 over the source's description, its listing and the settings; decides whether to build again.
         created_by: Versions of the programs that made it.
         source: The source's own description.
@@ -94,6 +95,7 @@ class BankInfo(msgspec.Struct, frozen=True, kw_only=True):
     format: int
     name: str
     fingerprint: str
+    digests: tuple[str, ...]
     inputs: str
     created_by: dict[str, str]
     source: dict[str, Any]

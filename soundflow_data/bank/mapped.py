@@ -40,6 +40,10 @@ class MappedFile:
         """Returns a read-only view."""
         return np.frombuffer(self._map, dtype, count, offset)
 
+    def integers(self, count: int) -> memoryview:
+        """Returns the first `count` 64-bit integers; indexing gives Python integers, twice as fast as numpy scalars."""
+        return memoryview(self._map)[: 8 * count].cast("q")
+
     def release(self) -> None:
         """Lets the operating system take the pages back; they are read again when touched."""
         self._map.madvise(mmap.MADV_DONTNEED)
@@ -52,6 +56,4 @@ def check_size(path: Path, size: int) -> None:
     except FileNotFoundError as error:
         raise BankError(f"bank {path.parent} lacks {path.name}; build the bank again") from error
     if found != size:
-        raise BankError(
-            f"bank {path.parent}: {path.name} has {found} bytes where {size} belong; it is damaged, build the bank again"
-        )
+        raise BankError(f"bank {path.parent}: {path.name} has {found} bytes where {size} belong; build the bank again")

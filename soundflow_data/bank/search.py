@@ -50,8 +50,7 @@ def query(bank: Bank, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         except duckdb.Error as error:
             columns = ", ".join(name for name, *_ in connection.execute("describe clips").fetchall())
             raise BankError(
-                f"bank {bank.path}: {error}; the table is `clips`, its columns are {columns} (a wrong one was asked for, "
-                "or the SQL is not valid)"
+                f"bank {bank.path}: {error}; correct the SQL: the table is `clips`, its columns are {columns}"
             ) from error
 
 

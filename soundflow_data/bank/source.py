@@ -22,7 +22,7 @@ import inspect
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 import msgspec
 import numpy as np
@@ -30,6 +30,8 @@ from numpy.typing import NDArray
 
 from soundflow_data.errors import BankError
 from soundflow_data.timeline import Kind, Word
+
+OUTSIDE: Final = "soundflow_reader_"  # prefix of the modules of readers that are loaded from elsewhere
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -60,6 +62,16 @@ class Samples(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     pcm: NDArray[np.int16]
 
 
+class Unusable(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What a reader found but cannot use, such as a table row that makes no sense; it is counted like a bad file."""
+
+    reason: str
+    message: str
+
+
+Audio = File | Procedural | Spoken | Samples | Unusable
+
+
 class SourceItem(msgspec.Struct, frozen=True, kw_only=True):
     """One recording of a source, not yet read.
 
@@ -75,7 +87,7 @@ class SourceItem(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: str
-    audio: File | Procedural | Spoken | Samples
+    audio: Audio
     kind: Kind
     path: str = ""
     label: str = ""
@@ -147,8 +159,6 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
 class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of the sources that `soundflow bank build` offers; a subclass adds its options as fields, and `items`."""
 
-    reader: ClassVar[str] = ""  # name of the file that it is in; set when it is loaded
-
     def items(self) -> Iterator[SourceItem]:
         """Lists the items of the source; see `Source.items`."""
         raise NotImplementedError
@@ -157,8 +167,13 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Returns the reader's name and its options as JSON values; folders by name, so that a corpus may move."""
         values = {field.name: getattr(self, field.name) for field in msgspec.structs.fields(self)}
         named = {key: value.name if isinstance(value, Path) else value for key, value in values.items()}
-        plain: dict[str, Any] = msgspec.to_builtins({"reader": self.reader, **named})
+        plain: dict[str, Any] = msgspec.to_builtins({"reader": self.name(), **named})
         return plain
+
+    @classmethod
+    def name(cls) -> str:
+        """Returns the name of the file that it is in."""
+        return cls.__module__.rpartition(".")[2].removeprefix(OUTSIDE)
 
     @classmethod
     def help(cls) -> str:
@@ -178,18 +193,13 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Raises:
             BankError: An option is unknown, missing or cannot have the value.
         """
-        split = {
-            option.name: values[option.name].split(",")
-            if typing.get_origin(option.type) is tuple and isinstance(values[option.name], str)
-            else values[option.name]
-            for option in cls.options()
-            if option.name in values
-        }
+        known = {option.name: option for option in cls.options()}
+        parsed = {name: _parse(value, known[name].type) if name in known else value for name, value in values.items()}
         try:
-            return msgspec.convert({**values, **split}, cls, strict=False, dec_hook=_decode_path)
+            return msgspec.convert(parsed, cls, strict=False, dec_hook=_decode_path)
         except msgspec.ValidationError as error:
             names = ", ".join(option.name for option in cls.options())
-            raise BankError(f"source {cls.reader!r}: {error}; its options are {names}") from error
+            raise BankError(f"source {cls.name()!r}: {error}; its options are {names}") from error
 
 
 def _option(field: msgspec.structs.FieldInfo, hint: Any) -> Option:
@@ -203,6 +213,15 @@ def _option(field: msgspec.structs.FieldInfo, hint: Any) -> Option:
         required=field.required,
         default=None if field.required else default,
     )
+
+
+def _parse(value: Any, kind: Any) -> Any:
+    """Takes a text apart that stands for a list (`a,b`) or a mapping (`a=b,c=d`)."""
+    shape = typing.get_origin(kind)
+    if not isinstance(value, str) or shape not in {tuple, dict}:
+        return value
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    return parts if shape is tuple else dict(part.partition("=")[::2] for part in parts)
 
 
 def _decode_path(kind: type, value: Any) -> Any:

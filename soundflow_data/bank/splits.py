@@ -1,7 +1,7 @@
 """Divides recordings among splits so that nothing is heard in two of them.
 
-Rows are divided by group: the source recording, the speaker or the dialogue. Within each label the groups are ordered by a
-hash of (seed, group) and cut by the shares:
+Rows are divided by group: the source recording, the speaker or the dialogue. Within each label the groups are ordered
+by a hash of (seed, group) and cut by the shares:
 
     label "dog"     g7 g2 g9 g1 g4 g8 g3 | g6 g5      shares 0.8 and 0.2: every label is in every split
     label "rain"    g12 g15 g11 g14 g13 | g16
@@ -11,6 +11,7 @@ hash of (seed, group) and cut by the shares:
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from soundflow_data.errors import BankError
 
 Codes = NDArray[np.int8]
-Strings = Sequence[str] | pa.Array | pa.ChunkedArray
+Strings: TypeAlias = "Sequence[str] | pa.Array | pa.ChunkedArray"
 
 NO_SPLIT = -1
 
@@ -38,8 +39,8 @@ def assign_splits(groups: Strings, labels: Strings, shares: Mapping[str, float],
         seed: Another seed gives another division.
 
     Returns:
-        int8 (num_rows,), positions in `shares`. Every label with at least as many groups as there are splits is in every
-        split. Equal arguments give equal codes, whatever the order of the rows.
+        int8 (num_rows,), positions in `shares`. Every label with at least as many groups as there are splits is in
+        every split. Equal arguments give equal codes, whatever the order of the rows.
 
     Raises:
         BankError: A share is negative, or all are 0.
@@ -117,7 +118,8 @@ def _cuts(shares: Mapping[str, float]) -> NDArray[np.float64]:
 
 def _divide(count: int, cuts: NDArray[np.float64]) -> Codes:
     """Cuts `count` ordered groups into runs by cumulative shares; no run is empty when there are enough groups."""
-    sizes = np.diff(np.rint(cuts * count).astype(np.int64), prepend=0)
+    edges = np.rint(np.append(0.0, cuts) * count).astype(np.int64)
+    sizes = edges[1:] - edges[:-1]
     wanted = np.diff(cuts, prepend=0.0) > 0
     if count >= np.count_nonzero(wanted):
         for empty in np.flatnonzero(wanted & (sizes == 0)):

@@ -41,12 +41,12 @@ class BankWriter:
 
     Args:
         folder: An empty folder.
-        part_samples: Longest PCM file; a single clip may be longer.
+        part_samples: Longest PCM file, by default `PART_SAMPLES`; a single clip may be longer.
     """
 
-    def __init__(self, folder: Path, *, part_samples: int = PART_SAMPLES) -> None:
+    def __init__(self, folder: Path, *, part_samples: int | None = None) -> None:
         self._folder = folder
-        self._part_samples = part_samples
+        self._part_samples = PART_SAMPLES if part_samples is None else part_samples
         self._pcm: _HashedFile | None = None
         self._energy: BinaryIO | None = None
         self._total_energy = 0
@@ -130,10 +130,11 @@ class BankWriter:
         self._records.close()
         self._quarantine.close()
         self._write_lookup()
-        digest = hashlib.sha256("\n".join([self._records.hexdigest, *self._digests]).encode())
+        digests = (self._records.hexdigest, *self._digests)
         info = BankInfo(
             format=FORMAT,
-            fingerprint=digest.hexdigest(),
+            fingerprint=hashlib.sha256("\n".join(digests).encode()).hexdigest(),
+            digests=digests,
             num_clips=self.num_clips,
             hours=_hours(self.num_samples),
             hours_by_kind={key: _hours(value) for key, value in sorted(self._samples_by_kind.items())},
