@@ -69,13 +69,19 @@ def _block_power(pcm: NDArray[np.int16]) -> NDArray[np.float64]:
     for first in range(0, num_blocks, _BLOCKS_AT_ONCE):
         last = min(first + _BLOCKS_AT_ONCE, num_blocks)
         start, end = first * ENERGY_BLOCK, min(last * ENERGY_BLOCK, len(pcm))
-        around = pcm[max(0, start - half) : end + half].astype(np.int64)
-        around = np.pad(around, (max(0, half - start), max(0, end + half - len(pcm))), mode="edge")
-        sums = np.cumsum(np.pad(around, (1, 0)))
+        around = pcm[max(0, start - half) : end + half]
+        sums = np.zeros(end - start + _MEAN_SAMPLES, np.int64)  # beyond the ends the last sample goes on
+        early, late = max(0, half - start), max(0, end + half - len(pcm))
+        inner = sums[1 + early : len(sums) - late]
+        sums[1 : 1 + early], inner[:], sums[len(sums) - late :] = pcm[0], around, pcm[-1]
+        np.cumsum(sums, out=sums)
         # Whole numbers up to 2**53, so float64 holds their sums of squares exactly.
-        distance = _MEAN_SAMPLES * pcm[start:end].astype(np.int64) - (sums[_MEAN_SAMPLES:] - sums[:-_MEAN_SAMPLES])
-        squares = np.pad(distance.astype(np.float64) ** 2, (0, -len(distance) % ENERGY_BLOCK))
-        power[first:last] = squares.reshape(-1, ENERGY_BLOCK).sum(axis=1)
+        distance = np.zeros((last - first) * ENERGY_BLOCK)
+        distance[: end - start] = pcm[start:end]
+        distance[: end - start] *= _MEAN_SAMPLES
+        distance[: end - start] -= sums[_MEAN_SAMPLES:] - sums[:-_MEAN_SAMPLES]
+        rows = distance.reshape(-1, ENERGY_BLOCK)
+        power[first:last] = np.einsum("ij,ij->i", rows, rows)
     return power / (ENERGY_BLOCK * (_MEAN_SAMPLES * FULL_SCALE) ** 2)
 
 
