@@ -15,13 +15,16 @@ Formant = tuple[float | Signal, float, float]
 _HOP = 64
 
 
-def voiced(pitch_hz: Signal, formants: Sequence[Formant], tilt_db: float = -9.0) -> Signal:
+def voiced(
+    pitch_hz: Signal, formants: Sequence[Formant], tilt_db: float = -9.0, *, highest_hz: float = HIGHEST_HZ
+) -> Signal:
     """Additive formant synthesis: harmonic k has the loudness of the formants at k times the pitch.
 
     Args:
         pitch_hz: Fundamental per sample.
         formants: Resonances of the throat and mouth, in parallel.
         tilt_db: Fall of the glottal source per octave; -12 is soft, -4 is pressed or shouted.
+        highest_hz: Harmonics end here; a lower limit is quicker, and does for a voice far off.
     """
     n = pitch_hz.size
     here = np.arange(n)
@@ -32,12 +35,12 @@ def voiced(pitch_hz: Signal, formants: Sequence[Formant], tilt_db: float = -9.0)
     two_cos = 2 * np.cos(angle)
     before, current = np.zeros(n), np.sin(angle)
     out = np.zeros(n)
-    for k in range(1, min(80, int(HIGHEST_HZ / pitch.min())) + 1):
+    for k in range(1, min(80, int(highest_hz / pitch.min())) + 1):
         hz = k * pitch
         gain = np.zeros_like(hz)
         for centre, (_, width, level_db) in zip(centres, formants, strict=True):
             gain += 10 ** (level_db / 20) / (1 + np.square((hz - centre) * (2 / width)))
-        gain *= k ** (tilt_db / 6.02) * np.clip((HIGHEST_HZ - hz) / 400, 0, 1)
+        gain *= k ** (tilt_db / 6.02) * np.clip((highest_hz - hz) / 400, 0, 1)
         out += current * np.interp(here, control, gain)
         before, current = current, two_cos * current - before
     return out

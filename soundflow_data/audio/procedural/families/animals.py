@@ -46,7 +46,7 @@ def dog_bark(rng: Rng, n: int) -> Signal:
     ]
     voice = unit(voiced(shaky(rng, pitch, 0.05, 60), mouth, -3) * rough(rng, length, 90, rng.uniform(0.2, 0.6)))
     air = breath(rng, length, [(900 * size**0.6, 600, 0), (2_200 * size**0.5, 1_000, -3), (4_200, 2_000, -8)])
-    bark = (voice + 0.16 * air) * smooth_curve(length, (0, 0), (0.07, 1), (0.4, 0.8), (0.75, 0.2), (1, 0))
+    bark = (voice + 0.09 * air) * smooth_curve(length, (0, 0), (0.07, 1), (0.4, 0.8), (0.75, 0.2), (1, 0))
     out = np.zeros(n)
     out[:length] = bark
     return out
@@ -137,7 +137,7 @@ def crow(rng: Rng, n: int) -> Signal:
     pitch = shaky(rng, rng.uniform(380, 520) * smooth_curve(n, (0, 0.85), (0.3, 1.05), (1, 0.85)), 0.04, 60)
     voice = unit(voiced(pitch, [(1_300, 300, 0), (1_750, 300, -1), (3_000, 700, -10)], -1) * rough(rng, n, 110, 0.8))
     air = breath(rng, n, [(1_500, 500, 0), (3_000, 1_200, -8)])
-    return fade(voice + 0.22 * air, 0.025, 0.1) * curve(n, (0, 0.8), (0.3, 1), (1, 0.5))
+    return fade(voice + 0.1 * air, 0.025, 0.1) * curve(n, (0, 0.8), (0.3, 1), (1, 0.5))
 
 
 def _chirp(rng: Rng, low_hz: float, high_hz: float) -> Signal:
@@ -249,7 +249,7 @@ def pig(rng: Rng, n: int) -> Signal:
     pitch = shaky(rng, rng.uniform(75, 130) * curve(n, (0, 0.8), (0.6, 1.2), (1, 1.0)), 0.12, 50)
     voice = unit(voiced(pitch, [(400, 150, 0), (1_150, 250, -2), (2_200, 400, -6)], -2))
     snort = breath(rng, n, [(700, 400, 0), (2_000, 900, -3)]) * (0.5 + 0.5 * np.cos(phase(pitch * 0.5)))
-    return fade((voice + 0.35 * snort) * curve(n, (0, 0.5), (0.5, 1), (1, 0.2)), 0.03, 0.08)
+    return fade((voice + 0.15 * snort) * curve(n, (0, 0.5), (0.5, 1), (1, 0.2)), 0.03, 0.08)
 
 
 @sound("passage", (1.8, 4.0), place="outdoor")

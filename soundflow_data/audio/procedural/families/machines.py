@@ -165,7 +165,7 @@ def microwave_hum(rng: Rng, n: int) -> Signal:
     """A microwave oven at work: a buzzing mains hum with a small fan."""
     mains = float(rng.choice([100.0, 120.0]))
     buzz = partials(constant(n, mains), [1.0, 0.6, 0.5, 0.5, 0.35, 0.3, 0.25, 0.2, 0.15, 0.1])
-    return buzz + 0.8 * coloured(rng, n, (150, -6), (700, 0), (2_500, -8), (7_000, -24))
+    return buzz + 0.3 * coloured(rng, n, (150, -6), (700, 0), (2_500, -8), (7_000, -24))
 
 
 @sound("passage", (2.0, 5.0))

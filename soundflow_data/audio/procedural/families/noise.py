@@ -22,7 +22,7 @@ from soundflow_data.audio.procedural.signals import (
     wander,
     white,
 )
-from soundflow_data.audio.procedural.voice import voiced
+from soundflow_data.audio.procedural.voice import Formant, voiced
 from soundflow_data.timeline import SAMPLE_RATE
 
 
@@ -60,17 +60,19 @@ def murmur(rng: Rng, n: int, voices: int) -> Signal:
         size = rng.uniform(0.9, 1.25)
         pitch = rng.uniform(90, 230) * (1 + 0.12 * wander(rng, n, 2.5))
         first, second = 480 * size * np.exp(0.35 * wander(rng, n, 5)), 1_500 * size * np.exp(0.28 * wander(rng, n, 5))
-        speech = voiced(pitch, [(first, 110.0, 0.0), (second, 150.0, -6.0), (2_700 * size, 250.0, -14.0)], -10)
-        syllables = np.clip(0.4 + 0.6 * wander(rng, n, 4.5), 0, 2) * np.clip(0.6 + 0.8 * wander(rng, n, 0.5), 0, 1.5)
-        hiss = coloured(rng, n, (800, -20), (3_500, 0), (7_000, -4)) * np.clip(wander(rng, n, 4.5), 0, 2)
-        out += speech / np.std(speech) * syllables + 0.12 * hiss
-    return out / np.std(out)
+        mouth: list[Formant] = [(first, 110.0, 0.0), (second, 150.0, -6.0), (2_700 * size, 250.0, -14.0)]
+        speech = voiced(pitch, mouth, -10, highest_hz=3_500)
+        speech *= np.clip(0.4 + 0.6 * wander(rng, n, 4.5), 0, 2) * np.clip(0.6 + 0.8 * wander(rng, n, 0.5), 0.05, 1.5)
+        # Played again from another moment it is a further person, at no cost.
+        out += (speech + 0.8 * np.roll(speech, int(rng.integers(n)))) / (np.std(speech) + 1e-12)
+    hiss = coloured(rng, n, (800, -20), (3_500, 0), (7_000, -4)) * np.clip(0.3 + 0.5 * wander(rng, n, 8), 0.05, 2)
+    return out / np.std(out) + 0.06 * hiss
 
 
 @sound("steady", (4.0, 12.0))
 def crowd_murmur(rng: Rng, n: int) -> Signal:
     """The babble of a room full of people, no word of it to be understood."""
-    return murmur(rng, n, 8)
+    return murmur(rng, n, 5)
 
 
 @sound("steady", (5.0, 15.0), place="outdoor")
@@ -96,7 +98,7 @@ def office_ambience(rng: Rng, n: int) -> Signal:
     times = random_times(rng, n, 5.0)
     order = [keys[int(k)] for k in rng.integers(0, 6, times.size)]
     typing = scatter(np.zeros(n), order, [int(t) for t in times], [float(g) for g in rng.uniform(0.2, 0.7, times.size)])
-    return air + 0.22 * lowpass(murmur(rng, n, 2), 1_500) + 0.8 * typing
+    return air + 0.3 * lowpass(murmur(rng, n, 1), 1_500) + 4.0 * typing
 
 
 @sound("steady", (5.0, 15.0))
@@ -106,7 +108,7 @@ def kitchen_ambience(rng: Rng, n: int) -> Signal:
     pot = bubbles(rng, n, 25, 250, 800, t60_s=0.08)
     clinks = [shard(rng, samples(0.2), 1_200, 5_500, (0.04, 0.18), modes=5) for _ in range(6)]
     times = random_times(rng, n, 1.4)
-    gains = [float(g) for g in rng.uniform(0.3, 2.0, times.size)]
+    gains = [float(g) for g in rng.uniform(1.0, 6.0, times.size)]
     return hood + 0.35 * pot + scatter(np.zeros(n), clinks, [int(t) for t in times], gains)
 
 
@@ -133,10 +135,10 @@ def factory_ambience(rng: Rng, n: int) -> Signal:
     """A machine hall: drones of many motors, presses that stamp, air lines that hiss."""
     out = coloured(rng, n, (40, 3), (120, 3), (500, 0), (2_000, -8), (7_000, -22))
     for hz in rng.uniform(45, 320, 5):
-        out += 0.25 * partials(hz * (1 + 0.004 * wander(rng, n, 1)), [1.0, 0.6, 0.5, 0.3, 0.3, 0.2])
+        out += 0.6 * partials(hz * (1 + 0.004 * wander(rng, n, 1)), [1.0, 0.6, 0.5, 0.3, 0.3, 0.2])
     period = samples(rng.uniform(0.7, 1.3))
     stamp = thump(rng, samples(0.4), 60, 500, 0.25, noise=1.0)
-    return scatter(out, [stamp], list(range(0, n, period)), [1.6] * len(range(0, n, period)))
+    return scatter(out, [stamp], list(range(0, n, period)), [4.0] * len(range(0, n, period)))
 
 
 @sound("steady", (5.0, 15.0))
@@ -144,9 +146,9 @@ def cafe_ambience(rng: Rng, n: int) -> Signal:
     """A coffee house: lively talk, cups on saucers, a hissing machine in the background."""
     cups = [shard(rng, samples(0.2), 1_800, 6_000, (0.05, 0.2), modes=4) for _ in range(6)]
     times = random_times(rng, n, 2.2)
-    gains = [float(g) for g in rng.uniform(0.1, 0.8, times.size)]
+    gains = [float(g) for g in rng.uniform(0.3, 2.0, times.size)]
     steam = coloured(rng, n, (1_000, -20), (4_000, 0), (7_000, -2)) * np.clip(wander(rng, n, 0.4), 0, 2)
-    return scatter(murmur(rng, n, 5) + 0.12 * steam, cups, [int(t) for t in times], gains)
+    return scatter(murmur(rng, n, 3) + 0.12 * steam, cups, [int(t) for t in times], gains)
 
 
 @sound("steady", (5.0, 15.0), place="near")

@@ -102,7 +102,7 @@ def scream(rng: Rng, n: int) -> Signal:
     voice = voiced(pitch, [(1_100 * size, 400, 0), (1_900 * size, 500, -2), (3_200 * size, 700, -4)], -3)
     voice *= rough(rng, n, rng.uniform(60, 110), rng.uniform(0.4, 0.75))
     peak = float(np.max(np.abs(voice)))
-    return fade(voice + 0.1 * peak * air(rng, n, size), 0.04, 0.15)
+    return fade(voice + 0.04 * peak * air(rng, n, size), 0.04, 0.15)
 
 
 @sound("passage", (1.5, 3.5))
@@ -120,14 +120,14 @@ def laughter(rng: Rng, n: int) -> Signal:
             length, (0, 0), (0.25, 0.1), (0.4, 1), (0.75, 0.6), (1, 0)
         )
         peak = float(np.max(np.abs(ha)))
-        ha += 0.25 * peak * air(rng, length, size) * curve(length, (0, 0.6), (0.3, 1), (0.5, 0.2), (1, 0.3))
+        ha += 0.12 * peak * air(rng, length, size) * curve(length, (0, 0.6), (0.3, 1), (0.5, 0.2), (1, 0.3))
         add(out, fade(ha, 0.01, 0.02), at, 1 - 0.4 * (k % run) / run)
         k += 1
         at += length + (samples(rng.uniform(0.2, 0.4)) if k % run == 0 else 0)
     return out
 
 
-@sound("steady", (5.0, 9.0), place="near")
+@sound("passage", (5.0, 9.0), place="near")
 def snoring(rng: Rng, n: int) -> Signal:
     """Someone snores: a rattling drawn breath, a pause, a sighing breath out, again and again."""
     period = rng.uniform(2.4, 3.4)
@@ -149,14 +149,14 @@ def _breathing(n: int, period_s: float) -> tuple[Signal, Signal]:
     return breath_in, breath_out
 
 
-@sound("steady", (4.0, 9.0), place="near")
+@sound("passage", (4.0, 9.0), place="near")
 def breathing(rng: Rng, n: int) -> Signal:
     """Calm breathing close by: air in, air out."""
     breath_in, breath_out = _breathing(n, rng.uniform(2.6, 4.2))
     return 0.7 * air(rng, n, rng.uniform(1.2, 1.5)) * breath_in + air(rng, n, rng.uniform(0.7, 1.0)) * breath_out
 
 
-@sound("steady", (4.0, 9.0), place="near")
+@sound("passage", (4.0, 9.0), place="near")
 def wheezing(rng: Rng, n: int) -> Signal:
     """Laboured breathing: each breath out squeaks with several thin, unsteady whistles."""
     breath_in, breath_out = _breathing(n, rng.uniform(1.7, 2.5))
@@ -198,7 +198,7 @@ def groan(rng: Rng, n: int) -> Signal:
     mouth: list[Formant] = [(first, 90.0, 0.0), (950 * size, 120.0, -6.0), (2_500 * size, 200.0, -16.0)]
     voice = voiced(pitch, mouth, -8) * rough(rng, n, 42, rng.uniform(0.2, 0.6))
     peak = float(np.max(np.abs(voice)))
-    return fade(voice + 0.05 * peak * air(rng, n, size), 0.1, 0.25)
+    return fade(voice + 0.02 * peak * air(rng, n, size), 0.1, 0.25)
 
 
 @sound("passage", (2.5, 5.0))
@@ -212,7 +212,7 @@ def sobbing(rng: Rng, n: int) -> Signal:
         sob = voiced(pitch, vowel(size, 500, 1_400), -10)
         sob /= np.max(np.abs(sob))
         shudder = 0.6 + 0.4 * np.cos(phase(constant(length, rng.uniform(7, 10))))
-        add(out, fade(sob * shudder + 0.08 * air(rng, length, size), 0.04, 0.15), at, rng.uniform(0.5, 1))
+        add(out, fade(sob * shudder + 0.03 * air(rng, length, size), 0.04, 0.15), at, rng.uniform(0.5, 1))
         at += length + samples(rng.uniform(0.05, 0.2))
         sniff = samples(rng.uniform(0.12, 0.22))
         add(out, fade(highpass(air(rng, sniff, 1.6), 1_200), 0.05, 0.04), at, 0.15)
@@ -229,7 +229,7 @@ def hiccup(rng: Rng, n: int) -> Signal:
     out = np.zeros(n)
     out[:length] = fade(voiced(pitch, vowel(size, 420, 1_700), -8), 0.02, 0.012)
     out /= np.max(np.abs(out))
-    out[:length] += 0.12 * air(rng, length, size)
+    out[:length] += 0.04 * air(rng, length, size)
     add(out, lowpass(white(rng, 500) * decay(500, 0.02), 900), length, 0.35)
     return out
 
@@ -242,7 +242,7 @@ def throat_clearing(rng: Rng, n: int) -> Signal:
     voice = voiced(pitch, [(420 * size, 120, 0), (1_100 * size, 200, -8), (2_400 * size, 250, -15)], -6)
     gain = smooth_curve(n, (0, 0), (0.08, 0.8), (0.32, 0.7), (0.42, 0.25), (0.55, 1), (0.8, 0.5), (1, 0))
     voice = voice / np.max(np.abs(voice)) * rough(rng, n, 38, 0.85)
-    return fade((voice + 0.12 * air(rng, n, size)) * gain, 0.0, 0.03)
+    return fade((voice + 0.04 * air(rng, n, size)) * gain, 0.0, 0.03)
 
 
 @sound("occurrence", (0.6, 1.2))
@@ -254,7 +254,7 @@ def yawn(rng: Rng, n: int) -> Signal:
     second = smooth_curve(n, (0, 1_400), (0.3, 1_250), (1, 900)) * size
     voice = voiced(pitch, [(first, 110.0, 0.0), (second, 150.0, -5.0), (2_600 * size, 250.0, -14.0)], -12)
     voice /= np.max(np.abs(voice))
-    return fade(voice * smooth_curve(n, (0, 0.2), (0.3, 1), (1, 0.1)) + 0.12 * air(rng, n, size), 0.08, 0.2)
+    return fade(voice * smooth_curve(n, (0, 0.2), (0.3, 1), (1, 0.1)) + 0.04 * air(rng, n, size), 0.08, 0.2)
 
 
 @sound("passage", (2.0, 5.0))
@@ -299,7 +299,7 @@ def crowd_cheer(rng: Rng, n: int) -> Signal:
     out = np.zeros(n)
     for _ in range(9):
         pitch = shaky(rng, rng.uniform(180, 520) * (1 + 0.1 * wander(rng, n, 0.8)), 0.02)
-        voice = voiced(pitch, vowel(rng.uniform(0.95, 1.3), 750, 1_250), -5)
+        voice = voiced(pitch, vowel(rng.uniform(0.95, 1.3), 750, 1_250), -5, highest_hz=4_000)
         out += voice / np.std(voice) * np.clip(0.5 + 0.5 * wander(rng, n, 1.2), 0, 1.5)
     return out / np.std(out) + 0.5 * coloured(rng, n, (300, -6), (900, 0), (2_500, -3), (7_000, -14))
 
