@@ -124,4 +124,6 @@ def _extent(shape: Contour, peak: int, low: int, high: int, gate: float) -> tupl
     start, end = low + around[0], low + around[1]
     # The smooth level is early and late by 20 ms; the plain one says where the sound is.
     sounding = np.flatnonzero(shape.level_db[start:end] >= gate)
+    if not len(sounding):  # what is loud lies beyond low..high, in the neighbour's span
+        return start, end
     return start + int(sounding[0]), start + int(sounding[-1]) + 1
