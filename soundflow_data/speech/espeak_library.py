@@ -5,7 +5,8 @@ pitch-flutter table, the count of glottal cycles from which roughness takes ever
 every voice is loaded from a definition made here, which is the language file, then the variant file, then lines that
 switch flutter, roughness and echo off (about 2 Hz of pitch movement and 0.5 dB of every second cycle). The rest is
 reset before each utterance: loading the voice resets its breath filters, and the random numbers get a fixed seed. The
-gain control, which would carry over as well, acts only when a sample overflows; the volume leaves room against that, and the engine refuses what overloads.
+gain control, which would carry over as well, acts only when a sample overflows; the volume leaves room against that,
+and the engine refuses what overloads all the same.
 """
 
 from __future__ import annotations

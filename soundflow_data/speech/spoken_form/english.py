@@ -61,12 +61,15 @@ def needs_work(text: str) -> bool:
 
 def english(text: str) -> str:
     """Returns English text as it is read aloud: words and sentence punctuation only."""
-    if not needs_work(text):
-        return text
-    text = strip_markup(text, ".", ",")
-    for pattern, replacement in _RULES:
-        text = pattern.sub(replacement, text)
-    return _tidy(text)
+    while needs_work(text):  # what one pass leaves may form a new abbreviation or numeral
+        before = text
+        text = strip_markup(text, ".", ",")
+        for pattern, replacement in _RULES:
+            text = pattern.sub(replacement, text)
+        text = _tidy(text)
+        if text == before:
+            break
+    return text
 
 
 def _tidy(text: str) -> str:
@@ -331,5 +334,5 @@ _TIDY: Final[tuple[Rule, ...]] = (
     _rule(r"([?!])\s*\.+", r"\1"),
     _rule(r"\.+ \.+", "."),
     _rule(r"(?<=[,;:?!])(?=[^\W\d_])", " "),
-    _rule(r"^[\s,;:.?!-]+$|^[\s,;:-]+", ""),
+    _rule(r"^[\s,;:.?!'-]+$|^[\s,;:-]+|,$", ""),
 )

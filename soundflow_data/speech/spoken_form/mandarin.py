@@ -143,12 +143,15 @@ _ADDRESS = r"(?:https?://|www\.)[A-Za-z0-9./?#=&%_~:+-]+|\b[A-Za-z0-9._+-]+@[A-Z
 
 def mandarin(text: str) -> str:
     """Returns Mandarin text as it is read aloud: characters, Latin words and sentence punctuation only."""
-    if not _UNUSUAL.search(text):
-        return text
-    text = strip_markup(text, "。", "，")
-    for pattern, replacement in _RULES:
-        text = pattern.sub(replacement, text)
-    return _tidy(text)
+    while _UNUSUAL.search(text):  # what one pass leaves may form something new
+        before = text
+        text = strip_markup(text, "。", "，")
+        for pattern, replacement in _RULES:
+            text = pattern.sub(replacement, text)
+        text = _tidy(text)
+        if text == before:
+            break
+    return text
 
 
 def _tidy(text: str) -> str:
@@ -258,5 +261,5 @@ _TIDY: Final[tuple[Rule, ...]] = (
     _rule(r"[，、；：,;:]+\s*(?=[。？！])", ""),
     _rule(r"([。？！…])\s*[，、；：,;:]+", r"\1"),
     _rule(r"([？！])\s*。+", r"\1"),
-    _rule(r"^[\s，、；：。？！…,;:.?!·'-]+$|^[\s，、；：,;:-]+", ""),
+    _rule(r"^[\s，、；：。？！…,;:.?!·'-]+$|^[\s，、；：,;:-]+|[，,]$", ""),
 )
