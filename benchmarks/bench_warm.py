@@ -1,0 +1,162 @@
+"""Warm banks, the whole path of a shard, against FLAC encoding alone of the same samples.
+
+whole      plan, render, targets, FLAC, tar, hash, read back and verify, tables, receipt
+flac       our encoder over the same samples, and nothing else
+libflac    soundfile.write to a BytesIO over the same samples: FLAC as everybody else encodes it
+parts      the whole path once more, with a clock between its parts
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+import soundfile as sf
+
+from benchmarks.material import MINUTE, Setup, identity, shards, warm_corpus
+from benchmarks.measure import Case, Laps, Timing, interleave, median, ratio
+from benchmarks.report import Goal, Result, Row
+from soundflow_data.audio.encode import encode
+from soundflow_data.audio.mix import PcmAudio
+from soundflow_data.corpus import Corpus
+from soundflow_data.shards import LocalStorage, PendingFile, Receipt, ShardSpec, ShardWriter
+from soundflow_data.targets import project
+from soundflow_data.timeline import SAMPLE_RATE
+from soundflow_pipelines.synthesize import make_shard
+
+PARTS = ("compose", "project", "mix", "encode", "write", "manifest")
+
+
+def run(setup: Setup) -> Result:
+    num_streams = setup.pick(128, 2)
+    corpus = warm_corpus(setup, num_streams=num_streams * (setup.rounds + 1), streams_per_shard=num_streams)
+    out = LocalStorage(setup.work / "warm")
+    parts: list[dict[str, Timing]] = []
+    receipts: list[Receipt] = []
+
+    def rounds() -> Iterator[dict[str, Case]]:
+        for spec in shards(corpus):
+            streams = [corpus.make(corpus.spec(spec.split, index)).pcm for index in range(spec.start, spec.stop)]
+            yield {
+                "whole": lambda spec=spec: receipts.append(make_shard(corpus, out, spec, identity(corpus))),
+                "flac": partial(_each, encode, streams),
+                "libflac": partial(_each, _libflac, streams),
+                "parts": lambda spec=spec: parts.append(_in_parts(corpus, out, spec)),
+            }
+
+    timings = interleave(rounds())
+    shutil.rmtree(out.root)
+    dropped = sum(sum(receipt.drops.values()) for receipt in receipts)
+    spoken = corpus.library("train").speech.num_spoken
+    assert dropped == 0, f"{dropped} streams were dropped"
+    assert spoken == 0, f"{spoken} utterances were made by espeak: the banks are not warm"
+    seconds = sum(receipt.seconds for receipt in receipts[1:]) / setup.rounds
+    return Result(
+        rows=[*_totals(timings, seconds), *_parts(parts[1:], seconds)],
+        setting={
+            "rounds": setup.rounds,
+            "streams_per_round": num_streams,
+            "seconds_per_stream": MINUTE,
+            "events_per_stream": round(sum(receipt.counts.events for receipt in receipts) / len(receipts) / num_streams, 1),
+            "mb_per_hour": round(sum(r.num_bytes for r in receipts) / sum(r.seconds for r in receipts) * 3600 / 1e6, 1),
+        },
+        details={"timings": timings, "parts": parts[1:]},
+    )
+
+
+def _totals(timings: dict[str, list[Timing]], seconds: float) -> list[Row]:
+    rows = []
+    for case, what in (
+        ("whole", "whole path"),
+        ("flac", "FLAC alone, our encoder"),
+        ("libflac", "FLAC alone, libFLAC through soundfile"),
+    ):
+        one = median(timings[case])
+        rows.append(Row(what=what, value=seconds / one.wall_s, cpu=seconds / one.cpu_s, unit="x real time"))
+    for case, what, goal in (
+        ("libflac", "speed over that of libFLAC alone", None),
+        ("flac", "speed over that of our FLAC alone", Goal(">=", 0.7)),
+    ):
+        share = ratio(timings[case], timings["whole"])
+        rows.append(Row(what=what, value=share.wall, cpu=share.cpu, unit="", goal=goal))
+    return rows
+
+
+def _parts(parts: Sequence[dict[str, Timing]], seconds: float) -> list[Row]:
+    rows = []
+    minutes = seconds / MINUTE
+    for part in PARTS:
+        one = median([laps[part] for laps in parts])
+        rows.append(
+            Row(
+                what=f"  {part}",
+                value=1e3 * one.wall_s / minutes,
+                cpu=1e3 * one.cpu_s / minutes,
+                unit="ms per stream",
+            )
+        )
+    return rows
+
+
+def _each(call: Callable[[PcmAudio], bytes], streams: Sequence[PcmAudio]) -> None:
+    for pcm in streams:
+        call(pcm)
+
+
+def _libflac(pcm: PcmAudio) -> bytes:
+    file = io.BytesIO()
+    sf.write(file, pcm, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    return file.getvalue()
+
+
+def _in_parts(corpus: Corpus, storage: LocalStorage, spec: ShardSpec) -> dict[str, Timing]:
+    """Makes a shard as `make_shard` does, with a clock between the parts."""
+    laps = Laps()
+    with ShardWriter(_Noticing(storage, laps), spec, identity=identity(corpus), codec="flac") as writer:  # type: ignore[arg-type]
+        for index in range(spec.start, spec.stop):
+            timeline = corpus.compose(corpus.spec(spec.split, index))
+            laps.lap("compose")
+            targets = project(timeline)
+            laps.lap("project")
+            pcm = corpus.render(timeline)
+            laps.lap("mix")
+            audio = encode(pcm)
+            laps.lap("encode")
+            writer.add_encoded(timeline, targets, audio)
+            laps.lap("write")
+        writer.finish()
+    corpus.release()
+    laps.lap("manifest")
+    return laps.parts()
+
+
+class _Noticing:
+    """A storage that notes when the tar of a shard is published: what follows are the tables and the receipt."""
+
+    def __init__(self, storage: LocalStorage, laps: Laps) -> None:
+        self._storage = storage
+        self._laps = laps
+
+    def create(self, path: str) -> Any:
+        pending = self._storage.create(path)
+        return _NoticingPending(pending, self._laps) if path.endswith(".tar") else pending
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+
+class _NoticingPending:
+    def __init__(self, pending: PendingFile, laps: Laps) -> None:
+        self._pending = pending
+        self._laps = laps
+
+    def commit(self) -> None:
+        self._pending.commit()
+        self._laps.lap("write")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pending, name)
