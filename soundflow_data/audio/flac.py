@@ -58,7 +58,7 @@ _jit = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 def encode_flac(pcm: NDArray[np.int16]) -> bytes:
     """Returns int16 (num_samples,) at 16 kHz as the bytes of a FLAC file; decoding gives the same samples back."""
-    samples = np.ascontiguousarray(pcm, np.int16)
+    samples = np.require(pcm, np.int16, ["C", "W"])  # a read-only array would be compiled for once more
     frames = -(-len(samples) // BLOCK)
     # A frame is never longer than its samples plus 24 bytes, because a longer one is stored verbatim.
     words = np.empty(FRAMES_AT // 8 + len(samples) // 4 + 3 * frames + 2, np.uint64)
