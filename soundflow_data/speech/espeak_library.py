@@ -77,6 +77,8 @@ class Library:
         self._callback = _CALLBACK(self._collect)
         self._initialise()
         self.version = self._c.espeak_Info(None).decode()
+        # The first text that a process speaks can come out a little longer than ever after, in any voice.
+        self.speak("first", model="gmw/en", variant="", rate_wpm=175, pitch=50, pitch_range=50, phonemes=False)
 
     def speak(
         self, source: str, *, model: str, variant: str, rate_wpm: int, pitch: int, pitch_range: int, phonemes: bool
