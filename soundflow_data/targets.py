@@ -33,7 +33,7 @@ from soundflow_data.timeline import SAMPLE_RATE, Response, Timeline
 Decision = Literal["silent", "response"]
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Target(msgspec.Struct, frozen=True, kw_only=True):
     """What the model does after one chunk.
 
     Attributes:

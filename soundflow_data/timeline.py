@@ -38,7 +38,7 @@ class Word(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     end: int
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Something heard: a span of a clip, placed on a track.
 
     Attributes:
@@ -94,7 +94,7 @@ class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
     arguments: dict[str, Any]
 
 
-class Response(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Response(msgspec.Struct, frozen=True, kw_only=True):
     """Something that the assistant says.
 
     Attributes:
@@ -129,7 +129,7 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[int, ...] = ()
 
 
-class Turn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """One round as StreamAudio items show it; a turn that stays silent has `NO_RESPONSE` as its assistant side."""
 
     user: str
@@ -138,7 +138,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     scene_type: str = ""
 
 
-class Timeline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     """The plan of one stream.
 
     Attributes:

@@ -1,15 +1,17 @@
 """Who calls the function that does one piece of work: this process, local processes, or Ray. The function is the same.
 
 An executor takes pieces of work from an iterator, keeps a bounded number of them in flight, and yields an `Outcome` for
-each as it is done, in any order. An exception of the function is an outcome, not a crash; a worker that dies is replaced
-and its piece of work is tried again.
+each as it is done, in any order. An exception of the function is an outcome, not a crash; a worker that dies is
+replaced and its piece of work is tried again.
 """
 
 from __future__ import annotations
 
 import concurrent.futures
+import itertools
 import multiprocessing
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -142,63 +144,77 @@ class LocalProcesses:
 
     def run(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[Outcome[T, R]]:
         """Yields the outcome of every task, as they are done."""
-        # A fresh interpreter, not a fork: the driver may hold threads (progress bar, Arrow) that do not survive a fork.
-        context = multiprocessing.get_context("spawn")
-        waiting = iter(tasks)
-        again: list[tuple[T, int]] = []
-        running: dict[Future[Outcome[T, R]], tuple[T, int]] = {}
-        pool = ProcessPoolExecutor(self.num_workers, mp_context=context)
+        crew = _Crew(function, iter(tasks), self.num_workers)
         try:
-            while True:
-                try:
-                    _fill(pool, function, waiting, again, running, self.num_workers * IN_FLIGHT)
-                    if not running:
-                        return
-                    done, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
-                    for future in done:
-                        outcome = future.result()
-                        del running[future]
-                        yield outcome
-                except BrokenProcessPool:
-                    # The pool does not say which worker died: everything in flight is begun again.
-                    pool.shutdown(wait=True, cancel_futures=True)
-                    pool = ProcessPoolExecutor(self.num_workers, mp_context=context)
-                    for task, tries in running.values():
-                        if tries >= TRIES:
-                            yield died(task, tries)
-                        else:
-                            again.append((task, tries))
-                    running.clear()
+            yield from crew.work()
         finally:
-            _stop(pool)
+            crew.stop()
 
 
-def _fill(
-    pool: ProcessPoolExecutor,
-    function: Callable[[T], R],
-    waiting: Iterator[T],
-    again: list[tuple[T, int]],
-    running: dict[Future[Outcome[T, R]], tuple[T, int]],
-    limit: int,
-) -> None:
-    while len(running) < limit:
-        if again:
-            task, tries = again[-1]
-        else:
+class _Crew(Generic[T, R]):
+    """The processes of one `run`, and what they are at.
+
+    When a process dies, the pool does not say which task it was at. All tasks in flight then become suspects, which are
+    tried again one at a time, so that only the guilty one is given up.
+    """
+
+    def __init__(self, function: Callable[[T], R], tasks: Iterator[T], num_workers: int) -> None:
+        self._function = function
+        self._tasks = tasks
+        self._num_workers = num_workers
+        self._suspects: deque[tuple[T, int]] = deque()  # with how often each has died alone
+        self._running: dict[Future[Outcome[T, R]], tuple[T, int]] = {}
+        self._pool = self._hire()
+
+    def work(self) -> Iterator[Outcome[T, R]]:
+        while True:
             try:
-                task, tries = next(waiting), 0
-            except StopIteration:
-                return
-            again.append((task, tries))  # kept until it is handed over, in case the pool is broken
-        running[pool.submit(attempt, function, task)] = (task, tries + 1)
-        again.pop()
+                self._hand_out()
+                if not self._running:
+                    return
+                done, _ = concurrent.futures.wait(self._running, return_when=concurrent.futures.FIRST_COMPLETED)
+                for future in done:
+                    outcome = future.result()
+                    del self._running[future]
+                    yield outcome
+            except BrokenProcessPool:
+                yield from self._replace()
 
+    def stop(self) -> None:
+        """Ends at once: what is half done leaves only temporary files, which the next run removes."""
+        processes = list((self._pool._processes or {}).values())
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join()
 
-def _stop(pool: ProcessPoolExecutor) -> None:
-    """Ends the pool at once: what is half done leaves only temporary files, which the next run removes."""
-    processes = list((pool._processes or {}).values())
-    pool.shutdown(wait=False, cancel_futures=True)
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.join()
+    def _hire(self) -> ProcessPoolExecutor:
+        # A fresh interpreter, not a fork: the driver may hold threads (progress bar, Arrow) that do not survive one.
+        return ProcessPoolExecutor(self._num_workers, mp_context=multiprocessing.get_context("spawn"))
+
+    def _hand_out(self) -> None:
+        if self._suspects:
+            if not self._running:
+                self._submit(*self._suspects.popleft())
+            return
+        for task in itertools.islice(self._tasks, self._num_workers * IN_FLIGHT - len(self._running)):
+            self._submit(task, 0)
+
+    def _submit(self, task: T, deaths: int) -> None:
+        try:
+            self._running[self._pool.submit(attempt, self._function, task)] = (task, deaths)
+        except BrokenProcessPool:
+            self._suspects.append((task, deaths))
+            raise
+
+    def _replace(self) -> Iterator[Outcome[T, R]]:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool = self._hire()
+        alone = len(self._running) == 1
+        for task, deaths in self._running.values():
+            if alone and deaths + 1 >= TRIES:
+                yield died(task, deaths + 1)
+            else:
+                self._suspects.append((task, deaths + alone))
+        self._running.clear()

@@ -13,7 +13,7 @@ from soundflow_pipelines.executor import IN_FLIGHT, TRIES, Outcome, attempt, die
 T = TypeVar("T")
 R = TypeVar("R")
 
-CONNECT_TIMEOUT_S = 30
+STORE_BYTES = 256 << 20  # workers write straight to storage; only receipts pass through Ray's own store
 
 
 class RayTasks:
@@ -79,7 +79,11 @@ def _connect(num_workers: int | None, address: str | None) -> Any:
         raise RunError("Ray is not installed; install it with `pip install ray`, or use --executor local") from error
     settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
     if address is None:
-        settings |= {"num_cpus": num_workers or os.cpu_count(), "include_dashboard": False}
+        settings |= {
+            "num_cpus": num_workers or os.cpu_count(),
+            "include_dashboard": False,
+            "object_store_memory": STORE_BYTES,
+        }
     else:
         settings |= {"address": address}
     try:

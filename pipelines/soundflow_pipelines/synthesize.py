@@ -212,6 +212,7 @@ class Run:
                     self.num_failures += 1
                 yield outcome
                 self._check_limits()
+            self._clean(shards)
 
     def scan(self) -> ReceiptScan:
         """Returns the receipts of this run that can be relied on."""
@@ -224,6 +225,13 @@ class Run:
             return False
         write_catalog(self.storage)
         return True
+
+    def _clean(self, shards: range) -> None:
+        """Removes what workers that died in this run have left of its shards."""
+        for leftover in self.storage.leftovers():
+            spec = self.plan.find(leftover.path)
+            if spec is not None and spec.index in shards:
+                self.storage.remove(leftover.temporary)
 
     def _count(self, receipt: Receipt) -> None:
         self.drops.update(receipt.drops)
