@@ -37,16 +37,13 @@ def unit(x: Signal) -> Signal:
 def dog_bark(rng: Rng, n: int) -> Signal:
     """One bark: a burst of breath and voice that snaps up in pitch and falls."""
     size = log_uniform(rng, 0.7, 1.8)
-    length = min(n, samples(rng.uniform(0.16, 0.3) / size**0.4))
-    pitch = 420 * size * smooth_curve(length, (0, 0.7), (0.2, 1.25), (0.5, 1.0), (1, 0.55))
-    mouth: list[Formant] = [
-        (curve(length, (0, 600), (0.3, 1_000), (1, 600)) * size**0.6, 250, 0),
-        (1_900 * size**0.5, 400, -5),
-        (3_300 * size**0.4, 600, -10),
-    ]
-    voice = unit(voiced(shaky(rng, pitch, 0.05, 60), mouth, -3) * rough(rng, length, 90, rng.uniform(0.2, 0.6)))
-    air = breath(rng, length, [(900 * size**0.6, 600, 0), (2_200 * size**0.5, 1_000, -3), (4_200, 2_000, -8)])
-    bark = (voice + 0.09 * air) * smooth_curve(length, (0, 0), (0.07, 1), (0.4, 0.8), (0.75, 0.2), (1, 0))
+    length = min(n, samples(rng.uniform(0.14, 0.24) / size**0.3))
+    pitch = 400 * size * smooth_curve(length, (0, 0.65), (0.2, 1.3), (0.5, 1.0), (1, 0.55))
+    first = curve(length, (0, 650), (0.3, 1_050), (1, 600)) * size**0.6
+    mouth: list[Formant] = [(first, 220, 0), (1_750 * size**0.5, 300, -4), (3_000 * size**0.4, 500, -20)]
+    voice = unit(voiced(shaky(rng, pitch, 0.05, 60), mouth, -6) * rough(rng, length, 90, rng.uniform(0.2, 0.6)))
+    air = breath(rng, length, [(900 * size**0.6, 500, 0), (1_900 * size**0.5, 700, -4), (4_200, 2_000, -24)])
+    bark = (voice + 0.1 * air) * smooth_curve(length, (0, 0), (0.08, 1), (0.4, 0.85), (0.75, 0.2), (1, 0))
     out = np.zeros(n)
     out[:length] = bark
     return out
@@ -99,35 +96,14 @@ def cat_purr(rng: Rng, n: int) -> Signal:
 @sound("occurrence", (1.4, 2.3), place="outdoor")
 def rooster(rng: Rng, n: int) -> Signal:
     """One crow of a cock: cock-a-doodle-doo, the last note long and falling."""
-    base = rng.uniform(480, 640)
-    pitch = base * curve(
-        n,
-        (0, 0.9),
-        (0.1, 1.25),
-        (0.14, 1.15),
-        (0.2, 1.4),
-        (0.3, 1.3),
-        (0.36, 1.15),
-        (0.46, 1.5),
-        (0.55, 1.65),
-        (0.85, 1.5),
-        (1, 0.8),
-    )
-    gain = curve(
-        n,
-        (0, 0),
-        (0.02, 0.8),
-        (0.1, 0.7),
-        (0.125, 0.15),
-        (0.15, 0.9),
-        (0.28, 0.8),
-        (0.31, 0.25),
-        (0.35, 0.9),
-        (0.9, 0.7),
-        (1, 0),
-    )
-    mouth: list[Formant] = [(1_250, 400, 0), (2_400, 500, -2), (3_800, 900, -8)]
-    voice = voiced(shaky(rng, pitch, 0.012), mouth, -2) * rough(rng, n, 75, rng.uniform(0.2, 0.5))
+    base = rng.uniform(480, 700)
+    # Five syllables on pitches of their own, held flat as a cock holds them.
+    flat = [(0, 1.0), (0.09, 1.05), (0.11, 1.25), (0.18, 1.25), (0.2, 1.45), (0.36, 1.4), (0.38, 1.2), (0.47, 1.25)]
+    pitch = base * curve(n, *flat, (0.5, 1.5), (0.6, 1.6), (0.85, 1.45), (1, 0.85))
+    loud = [(0, 0), (0.02, 0.8), (0.09, 0.7), (0.1, 0.1), (0.12, 0.9), (0.18, 0.8), (0.2, 1), (0.35, 0.8), (0.37, 0.2)]
+    gain = curve(n, *loud, (0.4, 0.9), (0.47, 0.7), (0.49, 0.4), (0.52, 1), (0.9, 0.6), (1, 0))
+    mouth: list[Formant] = [(1_150, 350, 0), (2_300, 500, -6), (3_900, 900, -20)]
+    voice = voiced(shaky(rng, pitch, 0.012), mouth, -4) * rough(rng, n, 75, rng.uniform(0.2, 0.5))
     return unit(voice) * gain
 
 
@@ -164,10 +140,10 @@ def bird_chirp(rng: Rng, n: int) -> Signal:
 def birdsong(rng: Rng, n: int) -> Signal:
     """Birds at dawn: several singers near and far, each with its own phrase."""
     out = np.zeros(n)
-    for _ in range(int(rng.integers(4, 7))):
-        low, level = rng.uniform(2_000, 4_800), log_uniform(rng, 0.15, 1.0)
+    for _ in range(int(rng.integers(6, 9))):
+        low, level = rng.uniform(2_000, 4_800), log_uniform(rng, 0.3, 1.0)
         notes = [_chirp(rng, low, low * 1.5) for _ in range(int(rng.integers(2, 5)))]
-        for start in random_times(rng, n, rng.uniform(0.5, 1.1)) + samples(rng.uniform(0, 0.6)):
+        for start in random_times(rng, n, rng.uniform(0.9, 1.5)) + samples(rng.uniform(0, 0.6)):
             at = int(start)
             for k in range(int(rng.integers(2, 6))):
                 add(out, notes[k % len(notes)], at, level)

@@ -92,13 +92,15 @@ def light_switch(rng: Rng, n: int) -> Signal:
 @sound("steady", (4.0, 10.0), place="near")
 def clock_tick(rng: Rng, n: int) -> Signal:
     """A clock: tick, tock, tick, tock, dry and perfectly even."""
-    rate = float(rng.choice([1.0, 2.0, 2.0, 4.0]))
-    low = rng.uniform(1_200, 2_400)
-    tick, tock = (click(rng, 600, low * r, low * r * 2.2, 0.018) for r in (1.15, 0.9))
-    times = steady_times(rng, n, rate)
-    return scatter(
-        np.zeros(n), [tick, tock], [int(t) for t in times], [1.0, 0.8] * (times.size // 2) + [1.0] * (times.size % 2)
+    rate, low = float(rng.choice([1.0, 2.0, 2.0, 4.0])), rng.uniform(700, 2_200)
+    size = samples(0.09)
+    tick, tock = (
+        click(rng, size, low * r, low * r * 2.5, rng.uniform(0.02, 0.05)) + 0.4 * thump(rng, size, 150, 600, 0.05)
+        for r in (1.15, 0.9)
     )
+    times = steady_times(rng, n, rate)
+    gains = [(1.0, 0.8)[k % 2] for k in range(times.size)]
+    return scatter(np.zeros(n), [tick, tock], [int(t) for t in times], gains)
 
 
 @sound("occurrence", (0.25, 0.45), place="near")

@@ -120,11 +120,11 @@ def electric_drill(rng: Rng, n: int) -> Signal:
 def chainsaw(rng: Rng, n: int) -> Signal:
     """A chainsaw: a rasping two-stroke that revs up and digs in."""
     rev = 1 + 0.35 * np.tanh(2 * wander(rng, n, 0.7))
-    speed = rng.uniform(85, 120) * rev * (1 + 0.02 * wander(rng, n, 25))
-    buzz = partials(speed, [1 / (1 + 0.06 * k) for k in range(50)])
-    body = resonances(buzz, (350, 1.5, 1.0), (1_100, 1.2, 0.9), (2_600, 1.5, 0.7))
-    chain = coloured(rng, n, (800, -12), (3_000, 0), (7_000, -4)) * (0.5 + 0.5 * np.clip(np.cos(phase(speed)), 0, 1))
-    return body / np.std(body) + 0.45 * chain * rev
+    speed = rng.uniform(75, 115) * rev * (1 + 0.03 * wander(rng, n, 30))
+    buzz = partials(speed, [float(g) / (1 + 0.12 * k) for k, g in enumerate(rng.uniform(0.5, 1, 75))])
+    body = buzz + resonances(buzz, (300, 1.5, 1.0), (1_000, 1.2, 0.8))
+    chain = coloured(rng, n, (200, -12), (900, 0), (3_500, -6), (7_500, -18)) * np.clip(np.cos(phase(speed)), 0.15, 1)
+    return (body / np.std(body) + 0.7 * chain) * rev**2
 
 
 @sound("passage", (2.5, 6.0))

@@ -50,7 +50,7 @@ def radio_static(rng: Rng, n: int) -> Signal:
     hiss = coloured(rng, n, (150, -30), (500, 0), (3_200, 0), (4_500, -25))
     whistle = partials(rng.uniform(500, 1_500) * (1 + 0.06 * wander(rng, n, 0.6)), (1.0,)) * 0.2
     crackle = convolve(impulses(rng, n, random_times(rng, n, 9), 7.0), lowpass(white(rng, 200), 3_500)) * 0.8
-    return hiss * (1 + 0.3 * wander(rng, n, 2.0)) + whistle + crackle
+    return hiss * (1 + 0.15 * wander(rng, n, 2.0)) + whistle + crackle
 
 
 def murmur(rng: Rng, n: int, voices: int) -> Signal:
@@ -62,7 +62,7 @@ def murmur(rng: Rng, n: int, voices: int) -> Signal:
         first, second = 480 * size * np.exp(0.35 * wander(rng, n, 5)), 1_500 * size * np.exp(0.28 * wander(rng, n, 5))
         mouth: list[Formant] = [(first, 110.0, 0.0), (second, 150.0, -6.0), (2_700 * size, 250.0, -14.0)]
         speech = voiced(pitch, mouth, -10, highest_hz=3_500)
-        speech *= np.clip(0.4 + 0.6 * wander(rng, n, 4.5), 0, 2) * np.clip(0.6 + 0.8 * wander(rng, n, 0.5), 0.05, 1.5)
+        speech *= np.clip(0.4 + 0.6 * wander(rng, n, 4.5), 0, 2) * np.clip(0.6 + 0.4 * wander(rng, n, 0.7), 0.2, 1.2)
         # Played again from another moment it is a further person, at no cost.
         out += (speech + 0.8 * np.roll(speech, int(rng.integers(n)))) / (np.std(speech) + 1e-12)
     hiss = coloured(rng, n, (800, -20), (3_500, 0), (7_000, -4)) * np.clip(0.3 + 0.5 * wander(rng, n, 8), 0.05, 2)
@@ -148,7 +148,7 @@ def cafe_ambience(rng: Rng, n: int) -> Signal:
     times = random_times(rng, n, 2.2)
     gains = [float(g) for g in rng.uniform(0.3, 2.0, times.size)]
     steam = coloured(rng, n, (1_000, -20), (4_000, 0), (7_000, -2)) * np.clip(wander(rng, n, 0.4), 0, 2)
-    return scatter(murmur(rng, n, 3) + 0.12 * steam, cups, [int(t) for t in times], gains)
+    return scatter(murmur(rng, n, 4) + 0.12 * steam, cups, [int(t) for t in times], gains)
 
 
 @sound("steady", (5.0, 15.0), place="near")

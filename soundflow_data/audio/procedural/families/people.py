@@ -60,16 +60,18 @@ def cough(rng: Rng, n: int) -> Signal:
 def sneeze(rng: Rng, n: int) -> Signal:
     """One sneeze: a rising "ah" on the breath, then an explosive "choo"."""
     size = rng.uniform(0.95, 1.25)
-    go = int(n * rng.uniform(0.38, 0.5))
+    go = int(n * rng.uniform(0.3, 0.45))
     pitch = shaky(rng, rng.uniform(170, 300) * curve(n, (0, 0.8), (go / n, 1.35), (1, 0.7)), 0.03)
     voice = voiced(pitch, vowel(size, 700, 1_250), -8)
-    ah = voice * smooth_curve(n, (0, 0.1), (0.9 * go / n, 0.5), (go / n, 0), (1, 0))
-    choo = np.zeros(n)
+    voice /= np.max(np.abs(voice))
+    ah = voice * smooth_curve(n, (0, 0.2), (0.9 * go / n, 0.7), (go / n, 0), (1, 0))
     rest = n - go
-    hiss = coloured(rng, rest, (400, -16), (1_500, -4), (3_500, 0), (7_000, -3))
-    choo[go:] = hiss * smooth_curve(rest, (0, 0.6), (0.06, 1), (0.3, 0.5), (0.7, 0.06), (1, 0)) * 1.2
-    choo[go:] += 0.5 * voice[go:] * smooth_curve(rest, (0, 0.4), (0.25, 1), (0.6, 0.1), (1, 0))
-    return fade(ah + 0.06 * air(rng, n, size) + choo, 0.03, 0.06)
+    hiss = coloured(rng, rest, (300, -14), (1_200, -2), (2_800, 0), (5_000, -3), (7_500, -12))
+    choo = hiss * smooth_curve(rest, (0, 0.6), (0.06, 1), (0.3, 0.35), (0.6, 0.04), (1, 0))
+    choo += 0.8 * voice[go:] * smooth_curve(rest, (0, 0.4), (0.2, 1), (0.55, 0.1), (1, 0))
+    out = ah + 0.03 * air(rng, n, size)
+    out[go:] += 1.2 * choo
+    return fade(out, 0.03, 0.06)
 
 
 @sound("passage", (3.0, 7.0))
@@ -79,9 +81,11 @@ def baby_cry(rng: Rng, n: int) -> Signal:
     out, at = np.zeros(n), 0
     while at < n:
         length = samples(rng.uniform(0.6, 1.3))
-        arch = smooth_curve(length, (0, 0.75), (0.2, 1.1), (0.6, 1.05), (1, 0.7))
+        arch = smooth_curve(
+            length, (0, 0.7), (rng.uniform(0.1, 0.4), 1.15), (0.7, rng.uniform(0.95, 1.1)), (1, rng.uniform(0.55, 0.8))
+        )
         pitch = shaky(rng, base * rng.uniform(0.9, 1.15) * arch, 0.02)
-        mouth = [(900 * size, 200.0, 0.0), (1_500 * size, 250.0, -3.0), (2_600 * size, 400.0, -6.0)]
+        mouth = [(900 * size, 200.0, 0.0), (1_500 * size, 250.0, -4.0), (2_600 * size, 400.0, -13.0)]
         wail = voiced(pitch, mouth, -4) * rough(rng, length, 70, rng.uniform(0.1, 0.5))
         add(out, fade(wail, 0.06, 0.15), at)
         at += length + samples(0.05)

@@ -92,8 +92,8 @@ def sea_waves(rng: Rng, n: int) -> Signal:
     """Surf: long swells that rise, break with a hiss and draw back."""
     period = rng.uniform(4.0, 7.0)
     turn = phase(1 / period * (1 + 0.15 * wander(rng, n, 0.3)), rng.uniform(0, 6.28)) / (2 * np.pi) % 1.0
-    swell_gain = np.interp(turn, (0, 0.35, 0.45, 1.0), (0.12, 0.5, 1.0, 0.12))
-    foam_gain = np.interp(turn, (0, 0.38, 0.48, 0.8, 1.0), (0.05, 0.1, 1.0, 0.25, 0.05))
+    swell_gain = np.interp(turn, (0, 0.35, 0.45, 1.0), (0.35, 0.6, 1.0, 0.35))
+    foam_gain = np.interp(turn, (0, 0.38, 0.48, 0.8, 1.0), (0.15, 0.2, 1.0, 0.4, 0.15))
     low = coloured(rng, n, (50, 0), (200, 0), (700, -8), (3_000, -25))
     foam = coloured(rng, n, (200, -20), (1_000, -3), (3_000, 0), (7_500, -8))
     return low * swell_gain + 0.7 * foam * foam_gain

@@ -25,7 +25,7 @@ from soundflow_data.audio.procedural.signals import (
 @sound("steady", (4.0, 12.0), place="outdoor")
 def rain(rng: Rng, n: int) -> Signal:
     """Light rain: separate drops pattering over a thin hiss."""
-    hiss = coloured(rng, n, (200, -24), (1_500, -5), (5_000, 0), (7_500, -3))
+    hiss = coloured(rng, n, (60, -12), (300, -14), (1_500, -4), (4_500, 0), (7_500, -6))
     drop = bandpass(white(rng, 400) * decay(400, 0.015), rng.uniform(2_200, 4_000), 1.2)
     near = convolve(impulses(rng, n, random_times(rng, n, rng.uniform(40, 90)), 7.0), drop)
     return 0.3 * hiss + near * 0.8
@@ -54,13 +54,13 @@ def hail(rng: Rng, n: int) -> Signal:
 @sound("steady", (4.0, 12.0), place="outdoor")
 def wind(rng: Rng, n: int) -> Signal:
     """A breeze: soft low noise that slowly swells and sinks."""
-    slow = np.exp(0.35 * wander(rng, n, 0.5))
+    slow = np.exp(0.22 * wander(rng, n, 0.8))
     low = coloured(rng, n, (60, 0), (250, -2), (600, -14), (2_000, -32), (7_500, -50))
     leaves = coloured(rng, n, (500, -25), (2_500, 0), (6_000, -6))
     return low * slow + rng.uniform(0.01, 0.06) * leaves * slow**2
 
 
-@sound("steady", (4.0, 12.0), place="outdoor")
+@sound("passage", (4.0, 12.0), place="outdoor")
 def gale(rng: Rng, n: int) -> Signal:
     """A storm wind: heavy gusts that howl round the corners of a house."""
     gust = np.exp(0.6 * wander(rng, n, 0.8))
@@ -89,11 +89,13 @@ def thunder(rng: Rng, n: int) -> Signal:
 @sound("steady", (4.0, 10.0), place="near")
 def fire_crackle(rng: Rng, n: int) -> Signal:
     """A wood fire: sharp random snaps over a low breathing roar."""
-    out = 0.25 * coloured(rng, n, (60, 0), (300, -4), (1_500, -16), (6_000, -28)) * (1 + 0.3 * wander(rng, n, 4))
-    for low, high, rate, gain in ((1_500, 6_000, 22, 0.5), (600, 2_500, 6, 1.0)):
-        snaps = [highpass(white(rng, 500) * decay(500, 0.02), low) + shard(rng, 500, low, high, (0.004, 0.02))]
-        times = random_times(rng, n, rng.uniform(0.7, 1.4) * rate)
-        out += gain * convolve(impulses(rng, n, times, 9.0), snaps[0])
+    roar = coloured(rng, n, (60, 0), (300, -4), (1_500, -14), (7_500, -24)) * (1 + 0.3 * wander(rng, n, 4))
+    out = rng.uniform(0.08, 0.2) * roar
+    for rate, length_s, gain in ((14, 0.006, 0.4), (8, 0.012, 0.7), (2.5, 0.03, 1.2)):
+        size = samples(length_s)
+        snap = highpass(white(rng, size) * decay(size, length_s), rng.uniform(300, 1_500))
+        times = random_times(rng, n, rng.uniform(0.6, 1.4) * rate)
+        out += gain * convolve(impulses(rng, n, times, 9.0), snap)
     return out
 
 
