@@ -106,7 +106,7 @@ def _check_receipts(
 def _check_keys(storage: Storage, receipts: list[Receipt]) -> Iterator[Finding]:
     sql = """
         SELECT key, list(shard ORDER BY shard), min(shard) FROM streams GROUP BY key HAVING count(*) > 1 ORDER BY key"""
-    with connect(storage, receipts) as connection:
+    with connect(storage, receipts, ["streams"]) as connection:
         for key, shards, shard in select(connection, sql).rows:
             yield Finding(
                 check="key",
@@ -123,7 +123,7 @@ def _check_origins(storage: Storage, receipts: list[Receipt]) -> Iterator[Findin
     sql = """
         SELECT corpus, origin, list(DISTINCT split ORDER BY split), min(key) FROM events WHERE origin <> ''
         GROUP BY ALL HAVING count(DISTINCT split) > 1 ORDER BY ALL"""
-    with connect(storage, receipts) as connection:
+    with connect(storage, receipts, ["events"]) as connection:
         for corpus, origin, splits, key in select(connection, sql).rows:
             yield Finding(
                 check="split",

@@ -11,19 +11,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import duckdb
 import msgspec
 import pyarrow as pa
 
-from soundflow_data.errors import RunError
+from soundflow_data.errors import RunError, ShardError
 from soundflow_data.shards.layout import Table
 from soundflow_data.shards.manifest import columns_of
 from soundflow_data.shards.receipts import Receipt, list_receipts
 from soundflow_data.shards.storage import Storage
 
-VIEWS: Final[dict[str, Table]] = {"streams": "manifest", "events": "events", "responses": "responses"}
+View = Literal["streams", "events", "responses", "drops", "receipts"]
+
+ALL_VIEWS: Final[tuple[View, ...]] = ("streams", "events", "responses", "drops", "receipts")
+_TABLES: Final[dict[View, Table]] = {"streams": "manifest", "events": "events", "responses": "responses"}
 _DROPS: Final = {"shard": "INTEGER", "split": "VARCHAR", "key": "VARCHAR", "reason": "VARCHAR", "detail": "VARCHAR"}
 
 
@@ -35,12 +38,18 @@ class QueryResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def connect(storage: Storage, receipts: Sequence[Receipt] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+def connect(
+    storage: Storage, receipts: Sequence[Receipt] | None = None, views: Sequence[View] = ALL_VIEWS
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Opens a connection with the views above.
 
     Args:
         storage: The run directory.
         receipts: The finished shards to look at; by default all.
+        views: Those that are needed; each opens a file of every shard.
+
+    Raises:
+        ShardError: A table is damaged.
     """
     finished = list_receipts(storage) if receipts is None else receipts
     config: dict[str, str | bool | int | float | list[str]] = {
@@ -48,19 +57,11 @@ def connect(storage: Storage, receipts: Sequence[Receipt] | None = None) -> Iter
         "autoload_known_extensions": False,
     }
     with duckdb.connect(":memory:", config=config) as connection:
-        for view, table in VIEWS.items():
-            paths = [storage.locate(receipt.shard.table(table)) for receipt in finished]
-            columns = {column.name: str(_sql_type(column.type)) for column in columns_of(table)}
-            _create_view(connection, view, f"read_parquet({_texts(paths)})" if paths else None, columns)
-        quarantines = [
-            storage.locate(receipt.shard.quarantine)
-            for receipt in finished
-            if receipt.shard.quarantine in receipt.files
-        ]
-        fields = ", ".join(f"{name}: '{kind}'" for name, kind in _DROPS.items())
-        source = f"read_json({_texts(quarantines)}, format='newline_delimited', columns={{{fields}}})"
-        _create_view(connection, "drops", source if quarantines else None, _DROPS)
-        connection.register("receipts", _receipts_table(finished))
+        try:
+            for view in views:
+                _add_view(connection, storage, finished, view)
+        except duckdb.Error as error:
+            raise ShardError(f"{storage.locate('')}: {error}; `soundflow validate` tells what to make again") from error
         yield connection
 
 
@@ -91,6 +92,22 @@ def execute(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyC
         return connection.execute(statements[0])
     except duckdb.Error as error:
         raise RunError(f"query {sql!r}: {error}\n{_columns(connection)}") from error
+
+
+def _add_view(connection: duckdb.DuckDBPyConnection, storage: Storage, receipts: Sequence[Receipt], view: View) -> None:
+    if view == "receipts":
+        connection.register(view, _receipts_table(receipts))
+    elif view == "drops":
+        listed = (receipt.shard.quarantine for receipt in receipts if receipt.shard.quarantine in receipt.files)
+        paths = [storage.locate(path) for path in listed]
+        fields = ", ".join(f"{name}: '{kind}'" for name, kind in _DROPS.items())
+        source = f"read_json({_texts(paths)}, format='newline_delimited', columns={{{fields}}})"
+        _create_view(connection, view, source if paths else None, _DROPS)
+    else:
+        table = _TABLES[view]
+        paths = [storage.locate(receipt.shard.table(table)) for receipt in receipts]
+        columns = {column.name: _sql_type(column.type) for column in columns_of(table)}
+        _create_view(connection, view, f"read_parquet({_texts(paths)})" if paths else None, columns)
 
 
 def _create_view(connection: duckdb.DuckDBPyConnection, name: str, source: str | None, columns: dict[str, str]) -> None:
@@ -137,9 +154,8 @@ def _receipts_table(receipts: Sequence[Receipt]) -> pa.Table:
 
 
 def _columns(connection: duckdb.DuckDBPyConnection) -> str:
-    views = (*VIEWS, "drops", "receipts")
     lines = []
-    for view in views:
+    for (view,) in connection.execute("SHOW TABLES").fetchall():
         cursor = connection.execute(f"DESCRIBE {view}")
         lines.append(f"{view}: {', '.join(row[0] for row in cursor.fetchall())}")
     return "\n".join(lines)
