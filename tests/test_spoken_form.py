@@ -40,6 +40,8 @@ ENGLISH = [
     ("Prices rose 5% to 7.5%.", "Prices rose five percent to seven point five percent."),
     ("The alarm rings at 7:30 am.", "The alarm rings at seven thirty a m."),
     ("Meet me at 3:05 p.m. Bring food.", "Meet me at three oh five p m. Bring food."),
+    ("It ends at 3:30 pm. 1 seat is left.", "It ends at three thirty p m. one seat is left."),
+    ("Cubs Vs Mets, Rome vs. Paris", "Cubs versus Mets, Rome versus Paris"),
     ("Meet me at 3 pm tomorrow.", "Meet me at three p m tomorrow."),
     ("The train leaves at 15:45.", "The train leaves at fifteen forty-five."),
     ("Lunch is at 12:00.", "Lunch is at twelve o'clock."),

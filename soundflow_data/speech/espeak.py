@@ -26,6 +26,9 @@ _RATES_WPM: Final = (80, 400)
 _PERCENT: Final = (0, 99)
 _CLIPPED: Final = 32_000  # native peak from which espeak's gain control may have acted
 
+_FEW_UNITS: Final = 4
+_SHORTEST_UNIT: Final = 1_100  # native samples, 50 ms, on average over a few units
+
 _VOWEL = re.compile(rb"[',%=]*[AEIOUYaeiouy@]")  # how the names of vowels begin in the Mandarin phoneme table
 _CODA: Final = (b"n", b"N")
 
@@ -139,7 +142,17 @@ def _unit_spans(segments: Segments, sound: Sound, audible: NDArray[np.intp]) -> 
         last = groups[i + 1][0] if i + 1 < len(groups) else len(segments.units)
         cuts = _divide(segments.units[unit:last], start, end, sound)
         spans += zip([start, *cuts], [*cuts, end], strict=True)
+    _check_complete(segments, spans)
     return spans
+
+
+def _check_complete(segments: Segments, spans: list[tuple[int, int]]) -> None:
+    """Raises where espeak has dropped words, which shows as many words in no time."""
+    for i in range(len(spans) - _FEW_UNITS + 1):
+        start, end = spans[i][0], spans[i + _FEW_UNITS - 1][1]
+        if end - start < _FEW_UNITS * _SHORTEST_UNIT:
+            words = " ".join(segments.units[i : i + _FEW_UNITS])
+            raise SpeechError(f"espeak lost its place at {excerpt(words)}; divide the text there, by punctuation")
 
 
 def _first_marks(segments: Segments, sound: Sound) -> list[tuple[int, int]]:

@@ -11,6 +11,7 @@ espeak is given a slightly different text of the same sound, because its diction
 - Mandarin words that end in the suffix 儿 have pinyin such as `hua1r5`, which it spells in English letters. A
   zero-width space before the suffix keeps it a syllable of its own.
 - It has no syllables xiong, qiong and jiong. They are given as phonemes.
+- It drops the end of a clause that is longer than its buffers. A comma comes first.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from soundflow_data.errors import SpeechError
 from soundflow_data.speech.engine import Voice
 
 MAX_CHARACTERS: Final = 2_000  # about two minutes of English, eight of Mandarin
+_MAX_CLAUSE: Final = {"en": 250, "zh": 120}  # characters; espeak starts to drop words at twice that
 
 _HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff"
 _LATIN = "0-9A-Za-zÀ-ÖØ-öø-\u024f"
@@ -37,6 +39,9 @@ _SCRIPT: Final = {"en": re.compile(f"[{_LATIN}]"), "zh": re.compile(f"[{_HAN}]")
 _SCRIPT_NAME: Final = {"en": "Latin letter or digit", "zh": "Chinese character"}
 _ENGLISH_TOKEN = re.compile(r"\S+")
 _MANDARIN_CORE = re.compile(f"[{_HAN}]|[{_LATIN}](?:[{_LATIN}]|['’.-](?=[{_LATIN}]))*")
+_CLAUSE_END = re.compile("[,.!?;:、。，；：？！…][\"'()“”‘’」』）》\\s]*$")
+_LONGEST_WORD: Final = 80  # letters; espeak cuts words at twice that
+_OVERLONG = re.compile(f"[{_LATIN}]{{{_LONGEST_WORD + 1},}}")
 _JOINED_BEFORE = re.compile(f"[{_LATIN}'’]$")
 _JOINED_AFTER = re.compile(f"^[{_LATIN}]")
 _NO_BREAK_SPACE = "\u00a0"
@@ -96,6 +101,11 @@ def _check(text: str, voice: Voice) -> None:
         raise SpeechError(
             f"{where}: it has {len(text)} characters, more than {MAX_CHARACTERS}; split it into sentences"
         )
+    if overlong := _OVERLONG.search(text):
+        raise SpeechError(
+            f"{where}: it has a word of {len(overlong[0])} letters at character {overlong.start()}, more than "
+            f"{_LONGEST_WORD}; divide or leave it out"
+        )
     match = _SPEAKABLE[voice.language].match(text)
     assert match is not None  # the pattern may match nothing, but it always matches
     if match.end() < len(text):
@@ -116,36 +126,52 @@ def _segment_english(text: str) -> Segments:
     source: list[str] = []
     owner: list[int] = []
     leading = ""
+    clause = 0
     for token in _ENGLISH_TOKEN.findall(text):
         if not _SCRIPT["en"].search(token):
             if units:
                 units[-1] += " " + token
             else:
                 leading += token + " "
+            token = token.replace("-", ",")  # noqa: PLW2901 - espeak loses its place at a lone hyphen
         else:
             units.append(leading + token)
             leading = ""
         if source:
-            joined = _JOINED_BEFORE.search(source[-1]) and _JOINED_AFTER.match(token)
-            source.append(_NO_BREAK_SPACE if joined else " ")
-        # espeak loses its place at a lone hyphen
-        source.append(token if _SCRIPT["en"].search(token) else token.replace("-", ","))
-        owner += [max(len(units) - 1, 0)] * (len(token) + 1)
+            _append(source, owner, _separator(source[-1], token, clause))
+        clause = 0 if _CLAUSE_END.search(token) or clause > _MAX_CLAUSE["en"] else clause + len(token) + 1
+        source.append(token)
+        owner += [max(len(units) - 1, 0)] * len(token)
     return Segments(units=tuple(units), source="".join(source), owner=tuple(owner))
+
+
+def _separator(before: str, after: str, clause: int) -> str:
+    if clause > _MAX_CLAUSE["en"]:
+        return ", "
+    return _NO_BREAK_SPACE if _JOINED_BEFORE.search(before) and _JOINED_AFTER.match(after) else " "
+
+
+def _append(source: list[str], owner: list[int], addition: str) -> None:
+    source.append(addition)
+    owner += [owner[-1]] * len(addition)
 
 
 def _segment_mandarin(text: str) -> Segments:
     units: list[str] = []
     source: list[str] = []
     owner: list[int] = []
-    last = 0
+    last = clause = 0
     cores = list(_MANDARIN_CORE.finditer(text))
     for i, core in enumerate(cores):
         end = cores[i + 1].start() if i + 1 < len(cores) else len(text)
         units.append(text[last:end])
         spoken = text[last : core.start()] + _speakable_core(text, core) + text[core.end() : end]
+        clause = 0 if _CLAUSE_END.search(units[-1]) else clause + len(spoken)
         source.append(spoken)
         owner += [i] * len(spoken)
+        if clause > _MAX_CLAUSE["zh"]:
+            _append(source, owner, "，")
+            clause = 0
         last = end
     return Segments(units=tuple(units), source="".join(source), owner=tuple(owner))
 

@@ -48,7 +48,7 @@ _NAMED = re.compile(r"[A-Z][a-z]+ $")
 
 _UNUSUAL = re.compile(
     r"[^A-Za-zÀ-ÖØ-öø-\u024f ,.?!;:'-]|  |^ | $|(?<![^ ])-|-(?![^ ])|--|[A-Za-z]\.[A-Za-z]"
-    rf"|\b(?:{_NUMBERED}) [IVX]+\b"
+    rf"|\b(?:{_NUMBERED}) [IVX]+\b|\b[Vv]s\b"
 )
 
 
@@ -86,7 +86,7 @@ def _tidy(text: str) -> str:
 def _closing(match: re.Match[str]) -> str:
     """Returns the full stop that an abbreviation shares with the end of its sentence."""
     after = match.string[match.end() :]
-    ends = match[0].endswith(".") and (not after.strip(" \"')") or re.match(r"[\"')]*\s+[\"'(]*[A-Z]", after))
+    ends = match[0].endswith(".") and (not after.strip(" \"')") or re.match(r"[\"')]*\s+[\"'(]*[^a-z]", after))
     return "." if ends else ""
 
 
@@ -312,6 +312,7 @@ _RULES: Final[tuple[Rule, ...]] = (
     _rule(r"(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])", " "),
     _rule(_NUMBER, _number),
     # words and symbols
+    _rule(r"\b[Vv]s\b\.?", "versus"),
     _rule(r"\bw/o\b", "without"),
     _rule(r"\bw/ ?", "with "),
     _rule(r"\band/or\b", "and or"),

@@ -78,7 +78,6 @@ ABBREVIATIONS: Final = {
     "etc.": "et cetera",
     "et al.": "and others",
     "al.": "and others",
-    "vs.": "versus",
     "approx.": "approximately",
     "incl.": "including",
     "esp.": "especially",
