@@ -292,9 +292,9 @@ def test_many_clips_open_at_once_and_lookups_are_quick(tmp_path: Path) -> None:
     assert time.perf_counter() - started < 0.5
     rows = np.random.default_rng(0).integers(0, number, 5_000).tolist()
     for ask, limit_us in (
-        (lambda row: bank.clip(row), 20),
-        (lambda row: bank.pcm(row), 20),
-        (lambda row: bank.energy_db(row), 40),
+        (bank.clip, 20),
+        (bank.pcm, 20),
+        (bank.energy_db, 40),
         (lambda row: bank.find(f"clip-{row}"), 50),
     ):
         started = time.perf_counter()

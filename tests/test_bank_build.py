@@ -23,6 +23,7 @@ from soundflow_data.bank import Bank
 from soundflow_data.bank.build import Progress, build_bank
 from soundflow_data.bank.place import BuildPlace
 from soundflow_data.bank.prepare import Preparation
+from soundflow_data.bank.readers.fsdd import Fsdd
 from soundflow_data.bank.source import File, Samples, SourceItem, Spoken
 from soundflow_data.errors import BankError
 from soundflow_data.timeline import SAMPLE_RATE, Word
@@ -420,8 +421,6 @@ build_bank(Fsdd(folder=Path(sys.argv[1])), sys.argv[2], progress=kill)
 
 
 def test_a_killed_build_leaves_nothing_that_opens_and_the_next_one_is_complete(tmp_path: Path) -> None:
-    from soundflow_data.bank.readers.fsdd import Fsdd
-
     folder, out = tmp_path / "digits", tmp_path / "bank"
     folder.mkdir()
     for number in range(8):

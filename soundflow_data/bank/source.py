@@ -225,9 +225,10 @@ def _parse(value: Any, kind: Any) -> Any:
 
 
 def _decode_path(kind: type, value: Any) -> Any:
-    if kind is Path and isinstance(value, str | Path):
-        return Path(value)
-    raise NotImplementedError(kind)
+    assert kind is Path, f"a reader has an option of type {kind}"
+    if not isinstance(value, str | Path):
+        raise TypeError(f"{value!r} is not a path")
+    return Path(value)
 
 
 def _stamp(path: Path) -> tuple[int, int]:

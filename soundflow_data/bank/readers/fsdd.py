@@ -38,15 +38,14 @@ class Fsdd(Reader, frozen=True, kw_only=True):
         if not files:
             raise BankError(f"source 'fsdd': {folder} holds no WAV file; give the folder of the recordings")
         for file in files:
-            item = self._item(file)
-            if not self.speakers or item.speaker in self.speakers:
-                yield item
+            found = _NAME.fullmatch(file.stem)
+            if found is None:
+                reason = Unusable(reason="bad name", message=f"{file.name} is not named <digit>_<speaker>_<take>.wav")
+                yield SourceItem(id=file.stem, audio=reason, kind="speech", path=file.name)
+            elif not self.speakers or found["speaker"] in self.speakers:
+                yield self._item(file, found)
 
-    def _item(self, file: Path) -> SourceItem:
-        found = _NAME.fullmatch(file.stem)
-        if found is None:
-            reason = Unusable(reason="bad name", message=f"{file.name} is not named <digit>_<speaker>_<take>.wav")
-            return SourceItem(id=file.stem, audio=reason, kind="speech", path=file.name)
+    def _item(self, file: Path, found: re.Match[str]) -> SourceItem:
         word = _WORDS[int(found["digit"])]
         return SourceItem(
             id=file.stem,
