@@ -1,8 +1,9 @@
 """A recipe with its material: plans and renders any stream by its number, and makes shards.
 
-The sub-task and the language of stream `i` are read off a two-dimensional low-discrepancy sequence (Roberts, "The
-unreasonable effectiveness of quasirandom sequences", 2018), so that every stretch of streams, a shard or a million, has
-the recipe's shares as closely as whole streams allow, and stream `i` needs to know of no other.
+The sub-task and the language of stream `i` are read off two low-discrepancy sequences, the fractional parts of
+multiples of the golden ratio and of the square root of two (Kuipers and Niederreiter, "Uniform Distribution of
+Sequences", 1974). So every stretch of streams, a shard or a million, has the recipe's shares as closely as whole streams
+allow, and stream `i` needs to know of no other.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ from soundflow_data.timeline import Timeline
 from soundflow_data.version import VERSION
 
 _SCALE: Final = 1 << 64
-# 1/g and 1/g^2 of the plastic number g (g^3 = g + 1), as fractions of 2^64, so that no index loses precision.
-_STEPS: Final = (round(0.7548776662466927 * _SCALE), round(0.5698402909980532 * _SCALE))
+# (sqrt(5) - 1) / 2 and sqrt(2) - 1 as whole fractions of 2^64, so that no index loses precision.
+STEPS: Final = (0x9E3779B97F4A7C15, 0x6A09E667F3BCC908)
 
 
 class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +95,7 @@ class Corpus:
     def spec(self, split: str, index: int) -> StreamSpec:
         """Returns which stream has an index in a split."""
         offset = derive_seed(self.recipe.seed, split, "assign")
-        first, second = ((offset + (index + 1) * step) % _SCALE / _SCALE for step in _STEPS)
+        first, second = ((offset + (index + 1) * step) % _SCALE / _SCALE for step in STEPS)
         subtask = _pick(self.recipe.subtasks, first)
         return StreamSpec(
             key=f"{split}-{index:08d}",

@@ -114,6 +114,10 @@ class Library:
         """
         return self._find_sounds(language, countable, family, assistant, labels, role)
 
+    def rows(self, name: str) -> Rows:
+        """Returns the rows of a bank that the split may use."""
+        return self._rows[name]
+
     def name_of(self, bank: Bank) -> str:
         """Returns the recipe's name for a bank."""
         return self._names[bank.path]
