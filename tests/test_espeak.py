@@ -101,12 +101,15 @@ def test_a_fresh_process_gives_the_same_bytes() -> None:
     assert json.loads(run.stdout)[::-1] == [_digest(ENGINE.speak(text, VOICES[voice])) for text, voice in jobs]
 
 
-def test_threads_take_turns() -> None:
+def test_threads_take_turns_from_the_first_call_on() -> None:
     jobs = _jobs()[:12]
     expected = [_digest(ENGINE.speak(text, VOICES[voice])) for text, voice in jobs]
     results: dict[int, list[str]] = {}
+    espeak_library._load.cache_clear()
+    together = threading.Barrier(4)
 
     def work(worker: int) -> None:
+        together.wait()
         results[worker] = [_digest(EspeakEngine().speak(text, VOICES[voice])) for text, voice in jobs]
 
     threads = [threading.Thread(target=work, args=(worker,)) for worker in range(4)]
@@ -365,7 +368,7 @@ def test_a_voice_that_cannot_be_is_refused(changes: dict[str, str | int], messag
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    espeak_library.load_library.cache_clear()
+    espeak_library._load.cache_clear()
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
     with pytest.raises(SpeechError, match="pip install espeakng-loader"):
         EspeakEngine().speak("Hello.", VOICES["en-ada"])
@@ -375,7 +378,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setitem(sys.modules, "espeakng_loader", loader)
     with pytest.raises(SpeechError, match=r"does not load from .*reinstall"):
         EspeakEngine().speak("Hello.", VOICES["en-ada"])
-    espeak_library.load_library.cache_clear()
+    espeak_library._load.cache_clear()
 
 
 # -- planning ----------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from soundflow_data.timeline import SAMPLE_RATE, Word
 
 MARGIN: Final = 320  # samples of silence before the first word and after the last; 20 ms
 _NATIVE_MARGIN: Final = 441  # the same 20 ms at the native rate, so that resampling maps one onto the other
-_REVISION: Final = 1  # of this module's part in the bytes
+_REVISION: Final = 1  # changes with whatever this package changes in the bytes or the times
 
 _RATES_WPM: Final = (80, 400)
 _PERCENT: Final = (0, 99)

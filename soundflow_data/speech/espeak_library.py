@@ -1,12 +1,12 @@
 """The espeak-ng shared library through ctypes: a text and a voice in, samples and events out.
 
 **Why the voices are rewritten.** Some of espeak's state outlives an utterance and no call resets it: the place in the
-pitch-flutter table, the count of glottal cycles from which roughness takes every second one, and the echo buffer. So
-every voice is loaded from a definition made here, which is the language file, then the variant file, then lines that
-switch flutter, roughness and echo off (about 2 Hz of pitch movement and 0.5 dB of every second cycle). The rest is
-reset before each utterance: loading the voice resets its breath filters, and the random numbers get a fixed seed. The
-gain control, which would carry over as well, acts only when a sample overflows; the volume leaves room against that,
-and the engine refuses what overloads all the same.
+pitch-flutter table, and the count of glottal cycles from which roughness takes every second one. So every voice is
+loaded from a definition made here, which is the language file, then the variant file, then lines that switch flutter
+and roughness off (about 2 Hz of pitch movement and 0.5 dB of every second cycle), and echo, which would fill the pauses
+between words. The rest is reset before each utterance: loading the voice resets its breath filters, and the random
+numbers get a fixed seed. The gain control, which would carry over as well, acts only when a sample overflows; the
+volume leaves room against that, and the engine refuses what overloads all the same.
 """
 
 from __future__ import annotations
@@ -182,13 +182,21 @@ class Library:
             )
 
 
-@functools.cache
+_LOADING = threading.Lock()  # two threads must not start two
+
+
 def load_library() -> Library:
     """Returns the process's espeak, started at the first call.
 
     Raises:
         SpeechError: It is not installed or does not load; the message says what to install.
     """
+    with _LOADING:
+        return _load()
+
+
+@functools.cache
+def _load() -> Library:
     try:
         import espeakng_loader  # noqa: PLC0415 - the error must say what to install
     except ImportError as error:
