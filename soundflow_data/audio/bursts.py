@@ -19,8 +19,8 @@ _STEADY_DB: Final = 6.0  # a clip with less contrast is one steady sound
 _GATE_SHARE: Final = 0.25  # the gate lies this part of the contrast above the floor ...
 _GATE_MIN_DB: Final = 3.0  # ... and at least this much
 _STEADY_GATE_DB: Final = 15.0  # gate of a steady sound, below its level
-_DIP_DB: Final = 10.0  # a dip this deep on both sides parts two bursts; in noise, half the contrast
-_DIP_MIN_DB: Final = 5.0
+_DIP_DB: Final = 10.0  # a dip this deep on both sides parts two bursts ...
+_DIP_SHARE: Final = 0.6  # ... and in noise a dip of this part of the contrast
 _FAINT_DB: Final = 25.0  # what is this much fainter than the loudest burst is not an occurrence
 _UNCLEAR_DB: Final = 12.0  # and what is this much fainter does not tell what the sound is
 _TAIL_DB: Final = 30.0  # a burst ends at the latest where it has fallen this far
@@ -86,7 +86,7 @@ def _peaks(shape: Contour, faint_db: float) -> list[tuple[int, int]]:
 
     A peak counts when the level has risen to it and then falls from it by the depth of a dip.
     """
-    depth = min(_DIP_DB, max(_DIP_MIN_DB, shape.contrast_db / 2))
+    depth = _DIP_DB if shape.contrast_db < _STEADY_DB else min(_DIP_DB, _DIP_SHARE * shape.contrast_db)
     levels = shape.smooth_db.tolist()
     threshold = max(_gate(shape), max(levels) - faint_db)
     peaks: list[tuple[int, int]] = []

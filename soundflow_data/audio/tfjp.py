@@ -27,6 +27,7 @@ from soundflow_data.errors import AudioError
 from soundflow_data.timeline import DEFAULT_CHUNK, SAMPLE_RATE, Word
 
 BLOCKS_PER_S: Final = SAMPLE_RATE // ENERGY_BLOCK
+_SLACK: Final = 2  # blocks; a silence that was shortened may measure longer by its crossfade, and is not cut again
 
 
 class TfjpParams(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,8 +52,8 @@ class TfjpParams(msgspec.Struct, frozen=True, kw_only=True):
 
     iterations: int = 3
     longest_silence_s: float = 0.3
-    gate_margin_db: float = 6.0
-    gate_depth_db: float = 40.0
+    gate_margin_db: float = 10.0
+    gate_depth_db: float = 35.0
     quiet_share: float = 0.05
     coefficient: float = 1.0
     steady_db: float = 12.0
@@ -178,12 +179,13 @@ def _clean(pcm: NDArray[np.int16], params: TfjpParams) -> tuple[NDArray[np.int16
     origin = np.arange(-(-len(pcm) // ENERGY_BLOCK))
     current, shape = pcm, contour(pcm)
     floor_db = shape.floor_db
+    coefficient = _coefficient(shape, params)  # once: what is left of a noise would seem to stand apart more and more
     rounds, stable = 0, False
     while rounds < params.iterations and not stable:
         rounds += 1
         shorter, cut = _cut_silences(current, shape, params)
         origin = np.delete(origin, cut)
-        current = _without_noise(shorter, contour(shorter) if len(cut) else shape, params)
+        current = _without_noise(shorter, contour(shorter) if len(cut) else shape, coefficient, params)
         stable = not len(cut) and _alike(shorter, current)
         shape = contour(current)
     return current, origin, rounds, round(max(0.0, floor_db - shape.floor_db), 1)
@@ -200,8 +202,14 @@ def _gate(shape: Contour, params: TfjpParams) -> float:
 
 
 def _silent(shape: Contour, params: TfjpParams) -> NDArray[np.bool_]:
-    """Returns bool (num_blocks,); digital silence is silent whatever the gate."""
-    return (shape.smooth_db < _gate(shape, params)) | (shape.smooth_db <= LOWEST_DB)
+    """Returns bool (num_blocks,): where 50 ms are silent, up to the blocks that are not; digital silence always is."""
+    gate = max(_gate(shape, params), LOWEST_DB + 1e-6)
+    core = shape.smooth_db < gate
+    near = core.copy()
+    for shift in range(1, 3):
+        near[shift:] |= core[:-shift]
+        near[:-shift] |= core[shift:]
+    return near & (shape.level_db < gate)
 
 
 def _cut_silences(
@@ -214,7 +222,7 @@ def _cut_silences(
     gone: list[NDArray[np.intp]] = []
     at = 0
     for start, end in runs(silent):
-        if start == 0 or end == len(silent) or end - start <= longest:
+        if start == 0 or end == len(silent) or end - start <= longest + _SLACK:
             continue
         head = start + (longest + 1) // 2
         tail = head + (end - start - longest)  # blocks head..tail go; the block at tail is crossfaded with that at head
@@ -234,18 +242,30 @@ def _crossfade(pcm: NDArray[np.int16], out: int, into: int) -> NDArray[np.int16]
     return np.clip(np.rint(mixed), -32768, 32767).astype(np.int16)
 
 
-def _without_noise(pcm: NDArray[np.int16], shape: Contour, params: TfjpParams) -> NDArray[np.int16]:
-    """Subtracts the spectrum of the quietest frames as far as they stand apart from the sound."""
-    sounding = np.flatnonzero(shape.smooth_db > LOWEST_DB)
-    if len(pcm) < 2 * noise.WINDOW or not len(sounding):
-        return pcm
-    count = max(1, round(params.quiet_share * len(sounding)))
-    quiet = np.sort(sounding[np.argsort(shape.smooth_db[sounding], kind="stable")[:count]])
+def _coefficient(shape: Contour, params: TfjpParams) -> float:
+    """Returns how much of the noise to subtract, by how far the sound stands apart from the quiet frames."""
+    quiet = _quiet_blocks(shape, params)
+    if not len(quiet):
+        return 0.0
     quiet_db = 10.0 * np.log10(np.mean(10.0 ** (shape.smooth_db[quiet] / 10)))  # of the mean power, as it is subtracted
     stands_out = min(shape.active_db - float(quiet_db), _steepest(shape))
     part = (stands_out - params.steady_db) / (params.distinct_db - params.steady_db)
-    coefficient = params.coefficient * min(1.0, max(0.0, part))
-    return noise.subtract(pcm, noise.noise_power(pcm, quiet), coefficient) if coefficient else pcm
+    return params.coefficient * min(1.0, max(0.0, part))
+
+
+def _without_noise(pcm: NDArray[np.int16], shape: Contour, coefficient: float, params: TfjpParams) -> NDArray[np.int16]:
+    """Subtracts the spectrum of the quietest frames."""
+    quiet = _quiet_blocks(shape, params)
+    if not coefficient or not len(quiet) or len(pcm) < 2 * noise.WINDOW:
+        return pcm
+    return noise.subtract(pcm, noise.noise_power(pcm, quiet), coefficient)
+
+
+def _quiet_blocks(shape: Contour, params: TfjpParams) -> NDArray[np.intp]:
+    """Returns the indices of the quietest blocks, in order; digital silence tells nothing about a noise."""
+    sounding = np.flatnonzero(shape.smooth_db > LOWEST_DB)
+    count = min(len(sounding), max(1, round(params.quiet_share * len(sounding))))
+    return np.sort(sounding[np.argsort(shape.smooth_db[sounding], kind="stable")[:count]])
 
 
 def _steepest(shape: Contour) -> float:
@@ -301,7 +321,7 @@ def _sounding(pcm: NDArray[np.int16], params: TfjpParams, margin: int) -> tuple[
 def _tapered(pcm: NDArray[np.int16], params: TfjpParams) -> NDArray[np.int16]:
     """Returns a copy that rises and falls along half a Hann window."""
     length = min(round(params.taper_s * SAMPLE_RATE), len(pcm) // 2)
-    rise = length if not _begins_with_attack(pcm, length) else length // 10
+    rise = length // 40 if _begins_with_attack(pcm, length) else length
     result = pcm.copy()
     result[:rise] = np.rint(pcm[:rise] * _hann_rise(rise))
     result[len(pcm) - length :] = np.rint(pcm[len(pcm) - length :] * _hann_rise(length)[::-1])
@@ -312,7 +332,7 @@ def _begins_with_attack(pcm: NDArray[np.int16], length: int) -> bool:
     """Whether the first samples are a stroke, which a taper would take away: 6 dB above the 100 ms behind them."""
     start = pcm[:length].astype(np.float64)
     behind = pcm[length : length + SAMPLE_RATE // 10].astype(np.float64)
-    return len(behind) > 0 and bool(np.mean(start**2) > 4.0 * np.mean(behind**2))
+    return length > 0 and len(behind) > 0 and bool(np.mean(start**2) > 4.0 * np.mean(behind**2))
 
 
 def _hann_rise(length: int) -> NDArray[np.float64]:
