@@ -1,0 +1,91 @@
+"""Quick validation: decisions on streams whose past decisions and words are the true ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from soundflow_data.timeline import Timeline
+from soundflow_trainer.evaluation.events import Timing, match, summarise
+from soundflow_trainer.loading import Examples, Source
+from soundflow_trainer.packing import Batch, pack
+from soundflow_trainer.sequence import CONTROL
+from soundflow_trainer.tokens import StreamTokenizer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """Streams that are scored again and again.
+
+    Attributes:
+        timelines: By key.
+        targets: bool (num_chunks,) by key.
+        batches: The packed streams.
+        chunk: Samples per chunk.
+    """
+
+    timelines: dict[str, Timeline]
+    targets: dict[str, NDArray[np.bool_]]
+    batches: list[Batch]
+    chunk: int
+
+
+def choose_validation(
+    source: Source, tokenizer: StreamTokenizer, *, chunk: int, streams: int, row_tokens: int, rows: int
+) -> Validation:
+    """Takes streams evenly from a source, always the same ones."""
+    examples = Examples(source, tokenizer, chunk)
+    chosen = sorted({i * len(source) // streams for i in range(streams)}) if len(source) > streams else None
+    indices = range(len(source)) if chosen is None else chosen
+    samples = [source[i] for i in indices]
+    return Validation(
+        timelines={sample.timeline.key: sample.timeline for sample in samples},
+        targets={sample.timeline.key: sample.targets.decisions() for sample in samples},
+        batches=pack([examples[i] for i in indices], row_tokens=row_tokens, rows_per_batch=rows),
+        chunk=chunk,
+    )
+
+
+@torch.no_grad()
+def validate(module: nn.Module, validation: Validation, tokenizer: StreamTokenizer, device: torch.device) -> Timing:
+    """Scores the decisions of a model, given the true past."""
+    was_training = module.training
+    module.eval()
+    outcomes = []
+    for batch in validation.batches:
+        for key, decisions in decide(module(batch.to(device)), batch, tokenizer).items():
+            timeline = validation.timelines[key]
+            outcomes.append(match(decisions, validation.targets[key], timeline.silences, chunk=validation.chunk))
+    module.train(was_training)
+    return summarise(outcomes)
+
+
+def decide(logits_KV: torch.Tensor, batch: Batch, tokenizer: StreamTokenizer) -> dict[str, NDArray[np.bool_]]:
+    """Reads the decisions of every stream of a batch off the model's logits."""
+    speaks_K = (logits_KV[:, tokenizer.response] > logits_KV[:, tokenizer.silent]).cpu()
+    trained = batch.labels_RL >= 0
+    speaks_RL = torch.zeros_like(trained)
+    speaks_RL[trained] = speaks_K
+    decisions = {}
+    for r, keys in enumerate(batch.keys):
+        for segment, key in enumerate(keys, 1):
+            chosen = (batch.segments_RL[r] == segment) & (batch.kinds_RL[r] == CONTROL)
+            decisions[key] = speaks_RL[r][chosen].numpy()
+    return decisions
+
+
+def score(timing: Timing) -> float:
+    """Returns by what the best checkpoint is chosen: trigger accuracy, less what false triggers spoil."""
+    wrong = timing.false / max(1, timing.hits + timing.missed + timing.early + timing.late)
+    return (0.0 if np.isnan(timing.trigger_accuracy) else timing.trigger_accuracy) - 0.1 * min(1.0, wrong)
+
+
+def all_texts(timelines: Sequence[Timeline]) -> list[str]:
+    """Returns everything that a model of these streams reads or says."""
+    texts = [timeline.instruction for timeline in timelines]
+    return [text for text in [*texts, *(r.text for t in timelines for r in t.responses)] if text]

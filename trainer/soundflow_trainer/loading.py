@@ -1,0 +1,143 @@
+"""From shards to batches: a step always takes the same streams, whatever the number of ranks and loader workers.
+
+Step s of a run that started at `state` takes the places [s * B, (s + 1) * B) after it, of all ranks together; rank r of W
+takes every W-th of them. So three integers say where a run stands, and `reader.advance(state, B)` is the next of them.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset
+
+from soundflow_data.errors import SoundFlowError
+from soundflow_data.shards.order import ReaderState
+from soundflow_data.targets import Targets
+from soundflow_data.timeline import SAMPLE_RATE, Timeline
+from soundflow_trainer.packing import Batch, pack
+from soundflow_trainer.sequence import Example, make_example
+from soundflow_trainer.tokens import StreamTokenizer
+
+
+class StreamLike(Protocol):
+    """One stream: what `soundflow_data.shards.reader.Sample` offers."""
+
+    @property
+    def audio(self) -> NDArray[np.int16]: ...  # noqa: D102
+    @property
+    def timeline(self) -> Timeline: ...  # noqa: D102
+    @property
+    def targets(self) -> Targets: ...  # noqa: D102
+
+
+class Source(Protocol):
+    """Streams by index with a resumable order: what `soundflow_data.shards.reader.StreamReader` offers."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> StreamLike: ...
+    def order(
+        self, state: ReaderState | None = None, *, rank: int, world_size: int, num_epochs: int | None
+    ) -> Iterable[int]:
+        """Returns the indices that one rank reads, from a state on."""
+        ...
+
+    def advance(self, state: ReaderState, count: int) -> ReaderState:
+        """Returns the state after `count` more streams."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchPlan:
+    """How streams become batches.
+
+    Attributes:
+        streams: Streams of one step, of all ranks together.
+        row_tokens: Longest row.
+        rows: Most rows of one forward pass.
+    """
+
+    streams: int
+    row_tokens: int
+    rows: int
+
+
+class Examples(Dataset[Example]):
+    """The streams of a source as examples.
+
+    Args:
+        source: Where streams come from.
+        tokenizer: The model's tokenizer.
+        chunk: Samples per chunk of the model.
+    """
+
+    def __init__(self, source: Source, tokenizer: StreamTokenizer, chunk: int) -> None:
+        self._source = source
+        self._tokenizer = tokenizer
+        self._chunk = chunk
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> Example:
+        """Returns an example.
+
+        Raises:
+            SoundFlowError: The stream was made for another chunk length.
+        """
+        stream = self._source[index]
+        if stream.targets.chunk != self._chunk:
+            raise SoundFlowError(
+                f"stream {stream.timeline.key!r} has chunks of {stream.targets.chunk / SAMPLE_RATE:g} s, but the model "
+                f"decides every {self._chunk / SAMPLE_RATE:g} s; make shards with `chunk_s: {self._chunk / SAMPLE_RATE:g}`"
+            )
+        return make_example(stream.audio, stream.timeline, stream.targets, self._tokenizer)
+
+
+def load_steps(
+    examples: Examples,
+    indices: Iterable[int],
+    plan: BatchPlan,
+    *,
+    world_size: int = 1,
+    workers: int = 0,
+) -> Iterator[list[Batch]]:
+    """Yields the packed batches of one step after another.
+
+    Args:
+        examples: The streams.
+        indices: Which of them this rank reads, in order; for training, endless.
+        plan: How many make a step, and how they are packed.
+        world_size: Number of ranks; `plan.streams` must be a multiple of it.
+        workers: Loader processes; each makes whole steps.
+
+    Raises:
+        SoundFlowError: The streams of a step cannot be shared evenly among the ranks.
+    """
+    if plan.streams % world_size:
+        raise SoundFlowError(
+            f"{plan.streams} streams a step cannot be shared by {world_size} ranks; make batch.streams a multiple of it"
+        )
+    loader = DataLoader(
+        examples,
+        batch_size=plan.streams // world_size,
+        sampler=indices,
+        num_workers=workers,
+        collate_fn=functools.partial(_pack, row_tokens=plan.row_tokens, rows=plan.rows),
+        worker_init_fn=_one_thread if workers else None,
+        prefetch_factor=2 if workers else None,
+    )
+    return iter(loader)
+
+
+def _pack(examples: Sequence[Example], *, row_tokens: int, rows: int) -> list[Batch]:
+    return pack(examples, row_tokens=row_tokens, rows_per_batch=rows)
+
+
+def _one_thread(_worker: int) -> None:
+    torch.set_num_threads(1)
