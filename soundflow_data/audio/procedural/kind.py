@@ -20,8 +20,8 @@ Place = Literal["near", "indoor", "outdoor"]
 Renderer = Callable[[Rng, int], Signal]
 """Draws its physical parameters from the generator and returns that many samples, at any level."""
 
-LONGEST_S = 600.0
-"""Longest clip of a kind that can go on and on."""
+LONGEST_S = 120.0
+"""Longest clip of a kind that can go on and on; it is made in one piece, in about 250 MB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

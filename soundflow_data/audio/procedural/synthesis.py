@@ -27,7 +27,7 @@ def synthesize(kind: str, *, seed: int, duration_s: float | None = None) -> NDAr
         kind: A name in `KINDS`.
         seed: Any integer from 0; each is another recording, the same for ever on one machine.
         duration_s: Length in seconds; drawn from the kind's typical range where absent. An occurrence cannot be
-            longer than its range, the other kinds can be up to 600 s.
+            longer than its range, the other kinds can be up to 120 s.
 
     Returns:
         Mono float32 samples at 16 kHz with a peak of 0.89.

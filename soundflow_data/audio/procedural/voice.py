@@ -27,8 +27,9 @@ def voiced(
         highest_hz: Harmonics end here; a lower limit is quicker, and does for a voice far off.
     """
     n = pitch_hz.size
-    here = np.arange(n)
-    control = np.arange(0, n + _HOP, _HOP).clip(max=n - 1)
+    # Loudness of a harmonic changes slowly: worked out once per hop, straight lines between.
+    control = np.minimum(np.arange(-(-n // _HOP) + 1) * _HOP, n - 1)
+    ramp = np.arange(_HOP) / _HOP
     pitch = pitch_hz[control]
     centres = [np.broadcast_to(np.asarray(c, float), (n,))[control] for c, _, _ in formants]
     angle = phase(pitch_hz)
@@ -41,7 +42,7 @@ def voiced(
         for centre, (_, width, level_db) in zip(centres, formants, strict=True):
             gain += 10 ** (level_db / 20) / (1 + np.square((hz - centre) * (2 / width)))
         gain *= k ** (tilt_db / 6.02) * np.clip((highest_hz - hz) / 400, 0, 1)
-        out += current * np.interp(here, control, gain)
+        out += current * (gain[:-1, None] + np.diff(gain)[:, None] * ramp).ravel()[:n]
         before, current = current, two_cos * current - before
     return out
 
