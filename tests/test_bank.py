@@ -170,6 +170,8 @@ def test_a_bank_travels_as_its_path(bank: Bank) -> None:
     data = pickle.dumps(bank)
     assert len(data) < 500
     assert pickle.loads(data).clip(4) == bank.clip(4)
+    assert bank.name == "bank"
+    assert pickle.loads(pickle.dumps(Bank.open(bank.path, name="mine"))).name == "mine"
 
 
 def test_released_pages_come_back(bank: Bank) -> None:

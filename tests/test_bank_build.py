@@ -402,7 +402,7 @@ def test_an_interrupted_build_leaves_nothing(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build_bank(Listed(recordings(tmp_path / "audio", 20)), tmp_path / "bank", workers=2, progress=interrupt)
+        build_bank(Listed(recordings(tmp_path / "audio", 4)), tmp_path / "bank", progress=interrupt)
     assert [path.name for path in tmp_path.iterdir()] == ["audio"]
 
 

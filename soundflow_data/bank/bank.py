@@ -36,10 +36,11 @@ class Bank:
     """
 
     __slots__ = ("_energy", "_hashes", "_index", "_lookup_rows", "_offsets", "_part", "_pcm", "_records", "_span",
-                 "info", "path")  # fmt: skip
+                 "info", "name", "path")  # fmt: skip
 
-    def __init__(self, path: Path, info: BankInfo) -> None:
+    def __init__(self, path: Path, info: BankInfo, name: str = "") -> None:
         self.path = path
+        self.name = name or info.name
         self.info = info
         num_rows = info.num_clips
         self._index = Index(path / INDEX, num_rows)
@@ -56,28 +57,27 @@ class Bank:
         self._part, self._span = self._read_spans()
 
     @classmethod
-    def open(cls, path: Path | str) -> Self:
+    def open(cls, path: Path | str, *, name: str = "") -> Self:
         """Opens a bank.
+
+        Args:
+            path: Its folder.
+            name: What events call it; by default the name that it was built with.
 
         Raises:
             BankError: It is missing, of another format, or damaged; the message names the file.
         """
         path = Path(path)
-        return cls(path, read_info(path))
+        return cls(path, read_info(path), name)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (Bank.open, (self.path,))
+        return (_reopen, (self.path, self.name))
 
     def __len__(self) -> int:
         return self.info.num_clips
 
     def __repr__(self) -> str:
         return f"Bank({str(self.path)!r}: {len(self)} clips, {self.info.hours:.2f} h)"
-
-    @property
-    def name(self) -> str:
-        """Name of the bank."""
-        return self.info.name
 
     @property
     def fingerprint(self) -> str:
@@ -303,6 +303,10 @@ class Bank:
         from soundflow_data.bank.search import closest_id  # noqa: PLC0415 - DuckDB is slow to import and seldom needed
 
         return f"the closest is {closest_id(self.path / INDEX, clip_id)!r}"
+
+
+def _reopen(path: Path, name: str) -> Bank:
+    return Bank.open(path, name=name)
 
 
 def _part_sizes(num_samples: int) -> tuple[int, int]:

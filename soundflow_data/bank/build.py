@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import platform
+import signal
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -229,7 +230,7 @@ def _prepared(
             yield prepare_chunk(chunk, preparation)
         return
     # Spawned, not forked: the parent may have threads (Arrow, DuckDB, a progress bar).
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_leave_interrupts_to_parent) as pool:
         waiting: deque[tuple[list[SourceItem], Future[list[Outcome]]]] = deque()
         try:
             for chunk in chunks:
@@ -240,6 +241,10 @@ def _prepared(
                 yield _result(*waiting.popleft())
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _leave_interrupts_to_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _result(chunk: list[SourceItem], future: Future[list[Outcome]]) -> list[Outcome]:

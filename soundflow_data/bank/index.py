@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -47,7 +46,7 @@ class Groups(msgspec.Struct, frozen=True, kw_only=True):
 
     def rows(self, value: str) -> Rows:
         """Returns the rows that have the value, ascending; none when no row has it."""
-        code: int = pc.index(self.values, value).as_py()
+        code: int = self.values.index(value).as_py()
         return _NO_ROWS if code < 0 else self.rows_of(code)
 
 

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from soundflow_data.audio import levels, tfjp
 from soundflow_data.audio.bursts import bursts, recognisable
 from soundflow_data.audio.decode import decode, to_int16
-from soundflow_data.audio.procedural import KINDS, synthesize
 from soundflow_data.bank.clip import Clip
 from soundflow_data.bank.occurrence import one_occurrence
 from soundflow_data.bank.source import Dropped, File, Procedural, Samples, SourceItem, Spoken, Unusable
@@ -162,6 +161,9 @@ def _read_file(item: SourceItem, audio: File, most: int) -> _Recording:
 
 
 def _synthesized(audio: Procedural, most: int) -> _Recording:
+    # scipy takes half a second to import, and workers that read recordings do not need it.
+    from soundflow_data.audio.procedural import KINDS, synthesize  # noqa: PLC0415
+
     pcm = to_int16(synthesize(audio.sound, seed=audio.seed, duration_s=audio.duration_s))
     single = KINDS[audio.sound].pattern == "occurrence"
     return _Recording(pcm=pcm[:most], sha256=_digest(pcm), cut=len(pcm) > most, ours=True, single=single)

@@ -15,7 +15,6 @@ from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import xxhash
 from numpy.typing import NDArray
 
@@ -133,7 +132,7 @@ def _encode(strings: Strings) -> tuple[NDArray[np.int64], list[str]]:
     array = strings if isinstance(strings, pa.Array | pa.ChunkedArray) else pa.array(strings, pa.string())
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
-    encoded = array if isinstance(array, pa.DictionaryArray) else pc.dictionary_encode(array)
+    encoded = array if isinstance(array, pa.DictionaryArray) else array.dictionary_encode()
     return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64), encoded.dictionary.to_pylist()
 
 
