@@ -8,13 +8,12 @@ The result has letters, spaces and sentence punctuation only, and is its own spo
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 from soundflow_data.errors import SpeechError
-from soundflow_data.speech.spoken_form.english import english
-from soundflow_data.speech.spoken_form.mandarin import mandarin
 
 __all__ = ["spoken_form"]
-
-_READERS = {"en": english, "zh": mandarin}
 
 
 def spoken_form(text: str, language: str) -> str:
@@ -30,7 +29,18 @@ def spoken_form(text: str, language: str) -> str:
     Raises:
         SpeechError: There is no such language.
     """
-    reader = _READERS.get(language)
-    if reader is None:
-        raise SpeechError(f"language {language!r} of {text[:48]!r} has no spoken form; choose one of {list(_READERS)}")
-    return reader(text)
+    return _reader(language)(text)
+
+
+@functools.cache
+def _reader(language: str) -> Callable[[str], str]:
+    # Loaded when first needed: the rules and num2words take longer to load than the rest of the package.
+    if language == "en":
+        from soundflow_data.speech.spoken_form.english import english  # noqa: PLC0415
+
+        return english
+    if language == "zh":
+        from soundflow_data.speech.spoken_form.mandarin import mandarin  # noqa: PLC0415
+
+        return mandarin
+    raise SpeechError(f"language {language!r} has no spoken form; choose 'en' or 'zh'")
