@@ -28,6 +28,7 @@ from soundflow_data.timeline import DEFAULT_CHUNK, SAMPLE_RATE, Word
 
 BLOCKS_PER_S: Final = SAMPLE_RATE // ENERGY_BLOCK
 _SLACK: Final = 2  # blocks; a silence that was shortened may measure longer by its crossfade, and is not cut again
+_STEP: Final = BLOCKS_PER_S // 10
 
 
 class TfjpParams(msgspec.Struct, frozen=True, kw_only=True):
@@ -269,11 +270,12 @@ def _quiet_blocks(shape: Contour, params: TfjpParams) -> NDArray[np.intp]:
 
 
 def _steepest(shape: Contour) -> float:
-    """Returns by how many dB the level rises or falls at most within 0.3 s, to and from digital silence left out.
+    """Returns by how many dB the level rises or falls at most within 0.1 s, to and from digital silence left out.
 
-    A sound that comes slowly nearer is quiet at first, but what is quiet then is the sound and not a noise behind it.
+    What is quiet in a sound that comes slowly nearer, or in an engine that slows down, is the sound itself and not a
+    noise behind it.
     """
-    before, after = shape.smooth_db[:-30], shape.smooth_db[30:]
+    before, after = shape.smooth_db[:-_STEP], shape.smooth_db[_STEP:]
     steps = np.abs(after - before)[(before > LOWEST_DB) & (after > LOWEST_DB)]
     return float(steps.max()) if len(steps) else 0.0
 
