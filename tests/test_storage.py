@@ -5,6 +5,8 @@ import subprocess
 import sys
 import textwrap
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -101,27 +103,31 @@ def test_full_disk_names_the_path_and_the_bytes(storage: LocalStorage) -> None:
     assert storage.leftovers() == []
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path):
-    """A file system of 256 KiB, where the tests may mount one."""
+@contextmanager
+def small_disk(place: Path, num_bytes: int) -> Iterator[None]:
+    """Mounts a file system of the given size, where the tests may do so."""
     libc = ctypes.CDLL(None, use_errno=True)
-    place = tmp_path / "disk"
     place.mkdir()
-    if libc.mount(b"tmpfs", os.fsencode(place), b"tmpfs", 0, b"size=256k") != 0:
+    if libc.mount(b"tmpfs", os.fsencode(place), b"tmpfs", 0, f"size={num_bytes}".encode()) != 0:
         pytest.skip(f"cannot mount a small disk here: {os.strerror(ctypes.get_errno())}")
-    yield place
-    libc.umount2(os.fsencode(place), 2)
+    try:
+        yield
+    finally:
+        libc.umount2(os.fsencode(place), 2)
 
 
-def test_full_disk_in_the_middle_of_a_shard_then_room(small_disk: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("fits", ["half of the tar", "the tar alone"])
+def test_full_disk_in_the_middle_of_a_shard(tmp_path: Path, fits: str) -> None:
     spec = ShardPlan({"train": 12}, 12)[0]
-    storage = LocalStorage(small_disk / "out")
-    with pytest.raises(RunError, match="run the same command again: it resumes"):
-        write_shard(storage, spec)
-    assert storage.list() == []
-    assert storage.leftovers() == []
-    roomy = LocalStorage(tmp_path / "roomy")
-    assert write_shard(roomy, spec) == write_shard(LocalStorage(tmp_path / "undisturbed"), spec)
+    receipt = write_shard(LocalStorage(tmp_path / "roomy"), spec)
+    size = receipt.files[spec.tar].size
+    with small_disk(tmp_path / "disk", size // 2 if fits == "half of the tar" else size + 8_192):
+        storage = LocalStorage(tmp_path / "disk" / "out")
+        with pytest.raises(RunError, match="run the same command again: it resumes"):
+            write_shard(storage, spec)
+        assert storage.leftovers() == []
+        assert storage.list("receipts/") == []
+        assert storage.list("data/") == ([] if fits == "half of the tar" else [spec.tar])
 
 
 def test_killed_writer_leaves_a_recognisable_file(storage: LocalStorage) -> None:

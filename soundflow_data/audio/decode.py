@@ -138,7 +138,7 @@ def decode_flac(data: bytes, *, name: str = "stream") -> NDArray[np.int16]:
             pcm: NDArray[np.int16] = file.read(dtype="int16")
     except (sf.LibsndfileError, MemoryError, OverflowError) as error:
         raise AudioError(
-            f"{name}: {len(data)} bytes cannot be decoded ({error}); make it again", reason="unreadable"
+            f"{name}: {len(data)} bytes cannot be decoded ({_cause(error)}); make it again", reason="unreadable"
         ) from error
     if len(pcm) != claimed:
         raise AudioError(
@@ -146,6 +146,11 @@ def decode_flac(data: bytes, *, name: str = "stream") -> NDArray[np.int16]:
             reason="truncated",
         )
     return pcm
+
+
+def _cause(error: Exception) -> str:
+    """Returns what went wrong, without the address of a Python object that libsndfile's own message begins with."""
+    return error.error_string if isinstance(error, sf.LibsndfileError) else str(error)
 
 
 def to_int16(samples: NDArray[np.float32]) -> NDArray[np.int16]:

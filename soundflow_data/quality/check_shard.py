@@ -125,6 +125,9 @@ class _ShardCheck:
                 yield key, audio, member
                 audio = None
             else:
+                if audio is not None:
+                    self._add_unpaired(audio)
+                    audio = None
                 self._add_unpaired(member)
         if audio is not None:
             self._add_unpaired(audio)
@@ -233,11 +236,7 @@ class _ShardCheck:
         found = [row for row in found if row["key"] not in unreadable]
         ids = [tuple(row[part] for part in identity) for row in expected]
         found_ids = [tuple(row[part] for part in identity) for row in found]
-        if ids != found_ids:
-            first = next(i for i in range(len(ids) + 1) if ids[i : i + 1] != found_ids[i : i + 1])
-            missing, surplus = ids[first : first + 1], found_ids[first : first + 1]
-            what = f"row {first} of {len(found)} in {path} ({len(expected)} expected)"
-            self._add("table", what, missing or "no row", surplus or "no row", str((missing or surplus)[0][0]))
+        self._compare_ids(path, ids, found_ids)
         by_id = dict(zip(ids, expected, strict=True))
         for row_id, row in zip(found_ids, found, strict=True):
             wanted = by_id.get(row_id, row)
@@ -245,6 +244,19 @@ class _ShardCheck:
                 if row[column] != value:
                     what = f"column {column} of {row_id} in {path}"
                     self._add("table", what, repr(value), repr(row[column]), row["key"])
+
+    def _compare_ids(self, path: str, ids: list[tuple[Any, ...]], found_ids: list[tuple[Any, ...]]) -> None:
+        known, present = set(ids), set(found_ids)
+        missing = [row_id for row_id in ids if row_id not in present]
+        surplus = [row_id for row_id in found_ids if row_id not in known]
+        if missing:
+            self._add("table", f"rows of {path}", f"{missing[0]}", f"{len(missing)} rows missing", missing[0][0])
+        if surplus:
+            self._add("table", f"rows of {path}", f"no {surplus[0]}", f"{len(surplus)} rows too many", surplus[0][0])
+        if not missing and not surplus and ids != found_ids:
+            first = next(i for i in range(len(found_ids)) if ids[i : i + 1] != found_ids[i : i + 1])
+            expected = ids[first] if first < len(ids) else "no more rows"
+            self._add("table", f"order of the rows of {path}", expected, found_ids[first], found_ids[first][0])
 
     # -- counts ------------------------------------------------------------------------------------------------------
 

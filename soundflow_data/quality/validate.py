@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Iterator
 
+import duckdb
+
 from soundflow_data.quality.check_shard import check_shard
 from soundflow_data.quality.findings import Finding, Report, ShardReport
 from soundflow_data.shards.layout import CATALOG, LOCK, LOG, RECIPE, RUN, TABLES, ShardPlan
@@ -62,8 +64,9 @@ def check_run(
         plan: All shards that should be there, when known.
     """
     yield from _check_receipts(receipts, problems, plan)
-    yield from _check_keys(storage, sound)
-    yield from _check_origins(storage, sound)
+    with connect(storage, sound, ["streams", "events"]) as connection:
+        yield from _check_keys(connection)
+        yield from _check_origins(connection)
     yield from _check_surplus(storage, receipts, problems)
 
 
@@ -103,36 +106,34 @@ def _check_receipts(
                 yield Finding(check="receipt", what=what, expected="a receipt", found="none", repair=again, shard=index)
 
 
-def _check_keys(storage: Storage, receipts: list[Receipt]) -> Iterator[Finding]:
+def _check_keys(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     sql = """
         SELECT key, list(shard ORDER BY shard), min(shard) FROM streams GROUP BY key HAVING count(*) > 1 ORDER BY key"""
-    with connect(storage, receipts, ["streams"]) as connection:
-        for key, shards, shard in select(connection, sql).rows:
-            yield Finding(
-                check="key",
-                what="streams with this key",
-                expected="one",
-                found=f"one in each of the shards {shards}",
-                repair="give every stream of the recipe a key of its own",
-                shard=shard,
-                key=key,
-            )
+    for key, shards, shard in select(connection, sql).rows:
+        yield Finding(
+            check="key",
+            what="streams with this key",
+            expected="one",
+            found=f"one in each of the shards {shards}",
+            repair="give every stream of the recipe a key of its own",
+            shard=shard,
+            key=key,
+        )
 
 
-def _check_origins(storage: Storage, receipts: list[Receipt]) -> Iterator[Finding]:
+def _check_origins(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     sql = """
         SELECT corpus, origin, list(DISTINCT split ORDER BY split), min(key) FROM events WHERE origin <> ''
         GROUP BY ALL HAVING count(DISTINCT split) > 1 ORDER BY ALL"""
-    with connect(storage, receipts, ["events"]) as connection:
-        for corpus, origin, splits, key in select(connection, sql).rows:
-            yield Finding(
-                check="split",
-                what=f"splits with recording {origin!r} of corpus {corpus!r}",
-                expected="one",
-                found=str(splits),
-                repair="divide the bank by source recording and make the streams again",
-                key=key,
-            )
+    for corpus, origin, splits, key in select(connection, sql).rows:
+        yield Finding(
+            check="split",
+            what=f"splits with recording {origin!r} of corpus {corpus!r}",
+            expected="one",
+            found=str(splits),
+            repair="divide the bank by source recording and make the streams again",
+            key=key,
+        )
 
 
 def _check_surplus(storage: Storage, receipts: list[Receipt], problems: Iterable[ReceiptProblem]) -> Iterator[Finding]:
