@@ -1,7 +1,7 @@
 r"""Names of everything in a run directory, and the arithmetic of shards.
 
     out/
-      README.md  croissant.json  LICENSES.csv  status.json      written by the last step (catalog)
+      README.md  croissant.json  LICENSES.csv  status.json      written by the last step (catalog), as is preview.png
       recipe.yaml  run.json                                     what was asked for, and with what
       data/<split>/<split>-000000.tar                           the number counts the shards of the split
       manifest/<split>/part-000000.parquet                      one row per stream   \
@@ -35,7 +35,8 @@ LICENSES: Final = "LICENSES.csv"
 STATUS: Final = "status.json"
 RECIPE: Final = "recipe.yaml"
 RUN: Final = "run.json"
-CATALOG: Final = (README, CROISSANT, LICENSES, STATUS)
+PREVIEW: Final = "preview.png"  # a few streams; drawn by whoever runs the job
+CATALOG: Final = (README, CROISSANT, LICENSES, STATUS, PREVIEW)
 
 DATA: Final = "data/"
 RECEIPTS: Final = "receipts/"

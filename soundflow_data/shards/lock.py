@@ -91,6 +91,11 @@ def claim_shards(storage: Storage, plan: ShardPlan, shards: range) -> Iterator[C
         storage.remove(path)
 
 
+def living_claims(storage: Storage) -> tuple[Claim, ...]:
+    """Returns who is at work on a run directory now."""
+    return tuple(_other_claims(storage)[0].values())
+
+
 def _my_claim(shards: range) -> Claim:
     return Claim(
         host=socket.gethostname(),
