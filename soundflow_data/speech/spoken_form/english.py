@@ -46,17 +46,14 @@ _ROMAN: Final = {"I": 1, "II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6, "VII": 7, 
 _DOTTED = re.compile(r"(?:[A-Za-z]\.){2,}")
 _NAMED = re.compile(r"[A-Z][a-z]+ $")
 
-_UNUSUAL = re.compile(
-    r"[^A-Za-zÀ-ÖØ-öø-\u024f ,.?!;:'-]|  |^ | $|(?<![^ ])-|-(?![^ ])|--|[A-Za-z]\.[A-Za-z]"
-    rf"|\b(?:{_NUMBERED}) [IVX]+\b|\b[Vv]s\b"
-)
+_UNUSUAL = re.compile(r"[^A-Za-zÀ-ÖØ-öø-\u024f ,.?!;:'-]|  |^ | $|(?<![^ ])-|-(?![^ ])|--|[A-Za-z]\.[A-Za-z]")
 
 
 def needs_work(text: str) -> bool:
-    """Tells whether any rule could change the text; plain sentences are told apart in a few microseconds."""
+    """Tells whether any rule could change the text; most plain sentences are told apart in ten microseconds."""
     if _UNUSUAL.search(text):
         return True
-    return any("." in word and word.rstrip(",;:!?") in _WRITTEN for word in text.split())
+    return any(word.rstrip(",;:!?") in _TELLING_WORDS for word in text.split())
 
 
 def english(text: str) -> str:
@@ -228,6 +225,7 @@ def _rule(pattern: str, replacement: str | Callable[[re.Match[str]], str], flags
 
 
 _WRITTEN: Final = {**ABBREVIATIONS, "St.": "", "Dr.": ""}
+_TELLING_WORDS: Final = {*_WRITTEN, *_NUMBERED.split("|"), "vs", "Vs", "vs.", "Vs."}
 _ENDING: Final = {"Inc.", "Ltd.", "Corp.", "Co.", "Jr.", "Sr.", "Ph.D.", "M.D.", "Ave.", "Blvd.", "Rd.", "Ln."}
 _BEFORE_NUMBER: Final = {
     "fig": "figure",
