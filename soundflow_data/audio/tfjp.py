@@ -103,9 +103,8 @@ def prepare(pcm: NDArray[np.int16], *, params: TfjpParams = DEFAULT_PARAMS, name
     _check(pcm, name)
     clean, origin, rounds, reduction = _clean(pcm, params)
     start, end = _span(clean, params)
-    clip, cut = _cut_silences(
-        clean[start:end], contour(clean[start:end]), params
-    )  # the last check: tapering and snapping must leave none
+    span = clean[start:end]
+    clip, cut = _cut_silences(span, contour(span), params)  # the last check; most often nothing is left to cut
     clip = _tapered(clip, params)
     kept = origin[start // ENERGY_BLOCK : -(-end // ENERGY_BLOCK)]
     first = int(kept[0]) * ENERGY_BLOCK
