@@ -80,13 +80,17 @@ def quarantine_of(path: Path) -> list[dict[str, str]]:
 def test_the_bytes_do_not_depend_on_the_workers(tmp_path: Path) -> None:
     items = recordings(tmp_path / "audio", 20)
     items.insert(3, SourceItem(id="gone", audio=File(path=tmp_path / "gone.wav"), kind="sound", path="gone.wav"))
-    items.append(SourceItem(id="said", audio=Spoken(voice="en-ada"), kind="speech", text="Hello there."))
+    voices = ("en-ada", "en-ben", "en-clara")
+    items += [
+        SourceItem(id=f"said{i}", audio=Spoken(voice=voices[i % 3]), kind="speech", text=f"Hello, number {i}.")
+        for i in range(12)
+    ]
     one = build_bank(Listed(items), tmp_path / "one", name="bank", workers=1, part_samples=60_000)
     two = build_bank(Listed(items), tmp_path / "two", name="bank", workers=2, part_samples=60_000)
     assert files_of(one.path) == files_of(two.path)
     assert len(one.info.parts) > 2
     assert one.info.drops == {"missing": 1}
-    assert len(Bank.open(two.path)) == 21
+    assert len(Bank.open(two.path)) == 32
     assert one.speed > 0
 
 
@@ -394,6 +398,16 @@ def test_two_builds_at_once_are_refused(tmp_path: Path) -> None:
     with BuildPlace(tmp_path / "bank"), pytest.raises(BankError, match="being built by another process"):
         build_bank(source, tmp_path / "bank")
     assert build_bank(source, tmp_path / "bank").built
+
+
+def test_what_appears_meanwhile_is_kept(tmp_path: Path) -> None:
+    def intrude(progress: Progress) -> None:
+        (tmp_path / "bank").mkdir(exist_ok=True)
+        (tmp_path / "bank" / "thesis.txt").write_text("years of work")
+
+    with pytest.raises(BankError, match="appeared while its bank was built"):
+        build_bank(Listed(recordings(tmp_path / "audio", 1)), tmp_path / "bank", progress=intrude)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["audio", "bank"]
 
 
 def test_an_interrupted_build_leaves_nothing(tmp_path: Path) -> None:

@@ -52,8 +52,8 @@ class Bank:
         self._pcm: list[MappedFile | None] = [None] * len(info.parts)
         self._energy: list[MappedFile | None] = [None] * len(info.parts)
         for part, num_samples in enumerate(info.parts):
-            for name, size in zip(part_names(part), _part_sizes(num_samples), strict=True):
-                check_size(path / name, size)
+            for file, size in zip(part_names(part), _part_sizes(num_samples), strict=True):
+                check_size(path / file, size)
         self._part, self._span = self._read_spans()
 
     @classmethod

@@ -101,7 +101,7 @@ def build_bank(
         max_drops: ... and more than this number cannot be used.
         overwrite: Replace a bank that was made from other inputs.
         part_samples: Longest PCM file, in samples.
-        progress: Called now and then, from this process.
+        progress: Called after every item, in this process.
 
     Raises:
         BankError: Nothing is usable, too much is not, or `out` holds something else.

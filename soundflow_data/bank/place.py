@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -33,6 +34,7 @@ class BuildPlace:
         self._replaced = out.parent / f".{out.name}.{_REPLACED}"
         self._lock = -1
         self._published = False
+        self._replaces = False
 
     def finished(self, inputs: str, *, overwrite: bool) -> BankInfo | None:
         """Returns the bank that is there when it was made from the same inputs, None when one is to be built.
@@ -44,6 +46,7 @@ class BuildPlace:
             return None
         if not (self._out / INFO).is_file():
             raise BankError(f"{self._out} is not a bank, so nothing is built over it; choose another folder")
+        self._replaces = overwrite
         try:
             info = read_info(self._out)
         except BankError:
@@ -74,11 +77,22 @@ class BuildPlace:
         os.close(self._lock)
 
     def publish(self) -> None:
-        """Puts the finished bank in its place; what was there is removed."""
+        """Puts the finished bank in its place; the one that it replaces is removed.
+
+        Raises:
+            BankError: The place was free when the build began, and is not any more.
+        """
         shutil.rmtree(self._replaced, ignore_errors=True)
-        if self._out.exists():
+        if self._replaces:
             self._out.rename(self._replaced)
-        self._folder.rename(self._out)
+        try:
+            self._folder.rename(self._out)
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR}:
+                raise
+            raise BankError(
+                f"{self._out} appeared while its bank was built; look what it is, then build again"
+            ) from error
         self._published = True
         _sync(self._out.parent)
         shutil.rmtree(self._replaced, ignore_errors=True)

@@ -157,7 +157,11 @@ def _read_file(item: SourceItem, audio: File, most: int) -> _Recording:
     if audio.end_s is not None:
         stop_s = min(stop_s, audio.end_s)
     pcm = decode(audio.path, start_s=audio.start_s, stop_s=stop_s, allow_silent=False, name=item.path)
-    return _Recording(pcm=pcm[:most], sha256=_file_digest(audio.path), words=item.words, cut=len(pcm) > most)
+    try:
+        digest = _file_digest(audio.path)
+    except OSError as error:
+        raise AudioError(f"{item.path}: cannot be read again ({error.strerror})", reason="unreadable") from error
+    return _Recording(pcm=pcm[:most], sha256=digest, words=item.words, cut=len(pcm) > most)
 
 
 def _synthesized(audio: Procedural, most: int) -> _Recording:
