@@ -217,16 +217,19 @@ def _lay_beds(
 
 
 def _choose_bed(scene: Scene, dice: Dice, role: Role, nameless: bool) -> tuple[Bank, int]:
-    """Draws a bed that cannot be taken for a sound that plays a part in the scene."""
-    shelf = scene.library.beds(role, nameless=nameless)
-    if not shelf.num_clips:
-        raise Drop("no noise bed", f"split {scene.library.split!r} has no noise; set beds.count to 0 or add a bank")
+    """Draws a bed that cannot be taken for a sound that plays a part in the scene, of the role if there is one."""
     barred = scene.library.alike(scene.labels_in_use)
-    for _ in range(BED_DRAWS):
-        bank, row = shelf.draw(dice)
-        if bank.clip(row).label not in barred:
-            return bank, row
-    raise Drop("no noise bed", f"split {scene.library.split!r}: all beds sound like {sorted(scene.labels_in_use)}")
+    for wanted in (role, ""):
+        shelf = scene.library.beds(wanted, nameless=nameless)
+        for _ in range(BED_DRAWS if shelf.num_clips else 0):
+            bank, row = shelf.draw(dice)
+            if bank.clip(row).label not in barred:
+                return bank, row
+    raise Drop(
+        "no noise bed",
+        f"split {scene.library.split!r} has no noise that could not be taken for one of {sorted(scene.labels_in_use)}; "
+        "add a bank with noise, or set beds.count to 0",
+    )
 
 
 def _peak_bound(events: Sequence[Event], peaks: Sequence[float]) -> float:

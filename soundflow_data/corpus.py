@@ -2,8 +2,8 @@
 
 The sub-task and the language of stream `i` are read off two low-discrepancy sequences, the fractional parts of
 multiples of the golden ratio and of the square root of two (Kuipers and Niederreiter, "Uniform Distribution of
-Sequences", 1974). So every stretch of streams, a shard or a million, has the recipe's shares as closely as whole streams
-allow, and stream `i` needs to know of no other.
+Sequences", 1974). So every stretch of streams, a shard or a million, has the recipe's shares as closely as whole
+streams allow, and stream `i` needs to know of no other.
 """
 
 from __future__ import annotations

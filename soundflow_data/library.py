@@ -147,7 +147,7 @@ class Library:
             name: [self._suits(self.banks[name], row, role, nameless) for row in rows.tolist()]
             for name, rows in long_enough.items()
         }
-        for least in (2, 1):  # the best there is
+        for least in (2, 1) if role else (1,):  # the best there is
             fitting = {name: rows[np.array(wanted[name]) >= least] for name, rows in long_enough.items()}
             if any(len(rows) for rows in fitting.values()):
                 return Shelf((self.banks[name], rows) for name, rows in fitting.items())
@@ -166,7 +166,7 @@ class Library:
         """Returns the noise beds of a role by the ontology; others where the split has none of that role.
 
         Args:
-            role: `background` (event-like) or `ambient`.
+            role: `background` (event-like), `ambient`, or empty for any.
             nameless: Only noise that nobody would name as a sound: hum and hiss, but not rain.
         """
         return self._bed_shelf(role, nameless)

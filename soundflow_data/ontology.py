@@ -363,6 +363,9 @@ def _load_ontology(path: Path) -> Ontology:
                 raise SoundFlowError(f"{where} stands in two families, {sounds[label].family!r} and {family!r}")
             if not isinstance(fields, dict):
                 raise SoundFlowError(f"{where} must be a mapping, not {fields!r}")
+            for key in ("label", "family"):
+                if key in fields:
+                    raise SoundFlowError(f"{where}: {key!r} follows from where the entry stands; leave it out")
             sounds[label] = _convert({**fields, "label": label, "family": family}, SoundLabel, where)
     for entry in sounds.values():
         _check_sound(entry, sounds, scenes, path)
