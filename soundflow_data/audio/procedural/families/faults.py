@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from soundflow_data.audio.procedural.families.machines import motor
+from soundflow_data.audio.procedural.families.machines import mains_hz, motor
 from soundflow_data.audio.procedural.filters import bandpass, convolve, highpass, lowpass, resonances
 from soundflow_data.audio.procedural.kind import sound
 from soundflow_data.audio.procedural.modal import shard, thump
@@ -44,7 +44,7 @@ def grinding_bearing(rng: Rng, n: int) -> Signal:
 @sound("steady", (2.5, 6.0))
 def electric_arc(rng: Rng, n: int) -> Signal:
     """Electricity that jumps a gap: a harsh mains buzz in irregular bursts, with snaps."""
-    mains = float(rng.choice([100.0, 120.0]))
+    mains = mains_hz(rng)
     spark = np.clip(np.cos(phase(constant(n, mains))), 0.55, 1) - 0.55
     buzz = highpass(spark * white(rng, n) * 3 + partials(constant(n, mains), [0.6] * 45) * 0.12, 250)
     bursts = np.clip(0.45 + 0.7 * wander(rng, n, 9), 0.08, 1.4)
@@ -55,7 +55,7 @@ def electric_arc(rng: Rng, n: int) -> Signal:
 @sound("steady", (2.0, 5.0))
 def electrical_hum(rng: Rng, n: int) -> Signal:
     """A transformer or a loose lamp: a steady mains buzz, annoying and harmless."""
-    mains = float(rng.choice([100.0, 120.0]))
+    mains = mains_hz(rng)
     levels = [float(g) / (1 + 0.2 * k) for k, g in enumerate(rng.uniform(0.4, 1, 20))]
     return partials(constant(n, mains), levels) * (1 + 0.05 * wander(rng, n, 2.0)) + 0.03 * white(rng, n)
 

@@ -25,6 +25,11 @@ from soundflow_data.audio.procedural.signals import (
 from soundflow_data.timeline import SAMPLE_RATE
 
 
+def mains_hz(rng: Rng) -> float:
+    """Twice the frequency of the mains, at which iron hums: near 100 Hz or 120 Hz, never exactly."""
+    return float(rng.choice([100.0, 120.0])) * rng.uniform(0.996, 1.004)
+
+
 def motor(rng: Rng, n: int, hz: float, partial_count: int = 12, wobble: float = 0.004) -> Signal:
     """Hum of an electric motor: harmonics with random levels, slightly unsteady, of about unit RMS."""
     levels = [float(g) / (1 + 0.15 * k) for k, g in enumerate(rng.uniform(0.1, 1.0, partial_count))]
@@ -51,7 +56,7 @@ def air_conditioner(rng: Rng, n: int) -> Signal:
 @sound("steady", (4.0, 12.0))
 def refrigerator_hum(rng: Rng, n: int) -> Signal:
     """A refrigerator: a low mains hum with slow beating and hardly any noise."""
-    mains = float(rng.choice([100.0, 120.0]))
+    mains = mains_hz(rng)
     levels = [1.0, float(rng.uniform(0.2, 0.6)), float(rng.uniform(0.1, 0.4)), 0.15, 0.08]
     hum = partials(constant(n, mains), levels) + 0.6 * partials(constant(n, mains * 0.492), [1.0, 0.3])
     return hum * (1 + 0.15 * wander(rng, n, 1.0)) + 0.06 * coloured(rng, n, (80, 0), (500, -6), (4_000, -26))
@@ -163,8 +168,8 @@ def printer(rng: Rng, n: int) -> Signal:
 @sound("steady", (3.0, 8.0))
 def microwave_hum(rng: Rng, n: int) -> Signal:
     """A microwave oven at work: a buzzing mains hum with a small fan."""
-    mains = float(rng.choice([100.0, 120.0]))
-    buzz = partials(constant(n, mains), [1.0, 0.6, 0.5, 0.5, 0.35, 0.3, 0.25, 0.2, 0.15, 0.1])
+    mains = mains_hz(rng)
+    buzz = partials(constant(n, mains), [float(g) / (1 + 0.2 * k) for k, g in enumerate(rng.uniform(0.4, 1, 12))])
     return buzz + 0.3 * coloured(rng, n, (150, -6), (700, 0), (2_500, -8), (7_000, -24))
 
 
