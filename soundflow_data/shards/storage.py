@@ -42,8 +42,8 @@ class PendingFile(Protocol):
     def write(self, data: Bytes) -> None:
         """Appends all bytes."""
 
-    def view(self) -> AbstractContextManager[memoryview]:
-        """Gives everything written so far, as the storage now holds it."""
+    def view(self, start: int, size: int) -> AbstractContextManager[memoryview]:
+        """Gives a span of what was written so far, as the storage now holds it."""
 
     def commit(self) -> None:
         """Makes the bytes durable, then lets the file appear under its path, in place of an older one."""
@@ -122,6 +122,9 @@ class LocalStorage(msgspec.Struct, frozen=True):
     """
 
     root: Path
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "root", Path(self.root))  # a plain text would do for a while, then not
 
     def open(self, path: str) -> StoredFile:
         """Opens a file for reading at any place."""
@@ -255,12 +258,16 @@ class _LocalPending:
                 self._flushed = self._written
 
     @contextmanager
-    def view(self) -> Iterator[memoryview]:
-        if not self._written:
-            yield memoryview(b"")
-            return
-        with mmap.mmap(self._handle, self._written, prot=mmap.PROT_READ) as mapped, memoryview(mapped) as whole:
-            yield whole
+    def view(self, start: int, size: int) -> Iterator[memoryview]:
+        # Only the span is mapped: a mapped shard would count as memory of the worker.
+        before = start % mmap.ALLOCATIONGRANULARITY
+        end = min(start + size, self._written)
+        with (
+            mmap.mmap(self._handle, end - start + before, prot=mmap.PROT_READ, offset=start - before) as mapped,
+            memoryview(mapped) as whole,
+            whole[before:] as span,
+        ):
+            yield span
 
     def commit(self) -> None:
         try:

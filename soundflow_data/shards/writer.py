@@ -192,20 +192,19 @@ class ShardWriter:
     def _commit_tar(self) -> FileRecord:
         self._pending.write(tar.END)
         digest = hashlib.sha256()
-        with self._pending.view() as written:
-            for row in self._rows:
-                start, end = row.audio_offset - tar.BLOCK, row.json_offset + tar.padded(row.json_size)
-                with written[start:end] as stream:
-                    if xxhash.xxh3_64_intdigest(stream) != row.xxh3:
-                        raise ShardError(
-                            f"{self._spec.tar}: stream {row.timeline.key!r} reads back other bytes than were written "
-                            f"at {start}; check the disk and run the same command again"
-                        )
-                    digest.update(stream)
-            with written[self._size :] as end_blocks:
-                if end_blocks != tar.END:
-                    raise ShardError(f"{self._spec.tar}: reads back another end than was written; check the disk")
-                digest.update(end_blocks)
+        for row in self._rows:
+            start, end = row.audio_offset - tar.BLOCK, row.json_offset + tar.padded(row.json_size)
+            with self._pending.view(start, end - start) as stream:
+                if xxhash.xxh3_64_intdigest(stream) != row.xxh3:
+                    raise ShardError(
+                        f"{self._spec.tar}: stream {row.timeline.key!r} reads back other bytes than were written at "
+                        f"{start}; check the disk and run the same command again"
+                    )
+                digest.update(stream)
+        with self._pending.view(self._size, len(tar.END)) as end_blocks:
+            if end_blocks != tar.END:
+                raise ShardError(f"{self._spec.tar}: reads back another end than was written; check the disk")
+            digest.update(end_blocks)
         self._pending.commit()
         return FileRecord(size=self._size + len(tar.END), sha256=digest.hexdigest())
 
