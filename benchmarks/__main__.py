@@ -45,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"no benchmark {', '.join(unknown)}; there are {', '.join(names())}", file=sys.stderr)
         return 2
     facts = report.machine()
-    print(f"{facts['cpu']}, {facts['usable_cores']} cores, load {facts['load_1min']}, Python {facts['versions']['python']}")
+    python = facts["versions"]["python"]
+    print(f"{facts['cpu']}, {facts['usable_cores']} cores, load {facts['load_1min']}, Python {python}")
     failed = False
     with tempfile.TemporaryDirectory(dir=_folder(options.work.parent)) as temporary:
         work = Path(temporary) if options.smoke else options.work

@@ -28,7 +28,7 @@ def run(setup: Setup) -> Result:
     specs = [corpus.spec("train", index) for index in range(setup.pick(500, 4))]
     _seconds_each(corpus, specs[: len(specs) // 2])
     each = sorted(_seconds_each(corpus, specs))
-    interpreters = interleave(_interpreters(setup.rounds + 1))
+    interpreters = interleave(_interpreters(setup.rounds + 1)).timings
     bare = interpreters.pop("bare")
     rows = [
         Row(
@@ -53,7 +53,9 @@ def run(setup: Setup) -> Result:
             unit="ms",
         )
     )
-    return Result(rows=rows, setting={"rounds": setup.rounds, "streams": len(specs)}, details={"plan_and_label_s": each})
+    return Result(
+        rows=rows, setting={"rounds": setup.rounds, "streams": len(specs)}, details={"plan_and_label_s": each}
+    )
 
 
 def _seconds_each(corpus: Corpus, specs: list[StreamSpec]) -> list[float]:

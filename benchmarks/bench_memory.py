@@ -9,18 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from soundflow_pipelines.executor import Executor, LocalProcesses
+from soundflow_pipelines.synthesize import Job
 
 from benchmarks.large_bank import large_bank
-from benchmarks.material import Setup, identity, recipe_of, shards
+from benchmarks.material import Setup, executors, identity, recipe_of, shards
 from benchmarks.report import Goal, Result, Row
 from benchmarks.watch import Seen, Watched, memory_mb
 from soundflow_data.bank import Bank
 from soundflow_data.corpus import Corpus
 from soundflow_data.recipe import LoadedRecipe
 from soundflow_data.shards import plan_shards
-from soundflow_pipelines.executor import Executor, LocalProcesses
-from soundflow_pipelines.ray_executor import RayTasks
-from soundflow_pipelines.synthesize import Job
 
 LIMIT_MB = 500
 
@@ -83,8 +82,8 @@ def _workers(setup: Setup, corpus: Corpus) -> list[Row]:
         identity=identity(corpus),
     )
     rows = []
-    for kind, executor in (("local", LocalProcesses(2)), ("Ray", RayTasks(2))):
-        peaks = [seen.peak for seen in _run(executor, Watched(job), shards(corpus))]
+    for kind, start in executors(setup).items():
+        peaks = [seen.peak for seen in _run(start(2), Watched(job), shards(corpus))]
         shutil.rmtree(out)
         largest = max(peak.rss for peak in peaks)
         own = max(peak.anonymous for peak in peaks)
@@ -101,7 +100,12 @@ def _plan(setup: Setup, corpus: Corpus) -> list[Row]:
     (seen,) = _run(LocalProcesses(1), Watched(plan), [num_streams])
     seconds, growth = seen.value
     return [
-        Row(what=f"planning {num_streams:,} streams, resident", value=seen.peak.rss, unit="MB", goal=Goal("<=", LIMIT_MB)),
+        Row(
+            what=f"planning {num_streams:,} streams, resident",
+            value=seen.peak.rss,
+            unit="MB",
+            goal=Goal("<=", LIMIT_MB),
+        ),
         Row(what="  of which for the plan", value=growth, unit="MB"),
         Row(what="  time", value=seconds, unit="s"),
     ]

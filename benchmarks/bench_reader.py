@@ -10,11 +10,12 @@ from __future__ import annotations
 import io
 import multiprocessing
 import statistics
+import tarfile
 import time
 from collections.abc import Iterator
 from functools import partial
 from multiprocessing.queues import Queue
-from multiprocessing.synchronize import Event
+from multiprocessing.synchronize import Event, Semaphore
 from pathlib import Path
 
 import soundfile as sf
@@ -22,8 +23,7 @@ import soundfile as sf
 from benchmarks.material import MINUTE, Setup, warm_corpus, write_run
 from benchmarks.measure import Case, interleave, median, ratio
 from benchmarks.report import Goal, Result, Row
-from soundflow_data.shards import LocalStorage, ReaderState, StreamReader, scan_receipts
-from soundflow_data.shards import tar
+from soundflow_data.shards import ReaderState, StreamReader
 
 
 def run(setup: Setup) -> Result:
@@ -44,7 +44,7 @@ def run(setup: Setup) -> Result:
                 "bare": partial(_decode, files),
             }
 
-    timings = interleave(rounds())
+    timings = interleave(rounds()).timings
     rows = []
     for case, what in (("bare", "bare decoding"), ("reader", "reader"), ("labelled", "reader with labels")):
         one = median(timings[case])
@@ -84,11 +84,11 @@ def _decode(files: list[bytes]) -> None:
 
 
 def _flac_files(out: Path) -> list[bytes]:
-    storage = LocalStorage(out)
     files = []
-    for receipt in scan_receipts(storage).receipts.values():
-        data = memoryview(storage.read(receipt.shard.tar))
-        files += [bytes(data[m.offset : m.offset + m.size]) for m in tar.scan(data) if m.name.endswith(".flac")]
+    for path in sorted(out.glob("data/*/*.tar")):
+        with tarfile.open(path) as shard:
+            flacs = (shard.extractfile(member) for member in shard if member.name.endswith(".flac"))
+            files += [file.read() for file in flacs if file is not None]
     return files
 
 
@@ -98,8 +98,8 @@ def _speeds_of_processes(out: Path, setup: Setup) -> dict[int, list[float]]:
     speeds: dict[int, list[float]] = {1: [], 2: []}
     context = multiprocessing.get_context("spawn")
     for _ in range(setup.rounds):
-        for count in speeds:
-            speeds[count].append(_read_together(context, out, count, duration_s))
+        for count, found in speeds.items():
+            found.append(_read_together(context, out, count, duration_s))
     return speeds
 
 
@@ -115,20 +115,20 @@ def _read_together(context: multiprocessing.context.SpawnContext, out: Path, cou
     for _ in processes:
         ready.acquire()
     start.set()
-    total = sum(counts.get() for _ in processes)
+    total: float = sum(counts.get() for _ in processes)
     for process in processes:
         process.join()
     return total
 
 
 def _keep_reading(
-    out: Path, worker: int, num_workers: int, duration_s: float, ready: object, start: Event, counts: Queue[float]
+    out: Path, worker: int, num_workers: int, duration_s: float, ready: Semaphore, start: Event, counts: Queue[float]
 ) -> None:
     """Reads one worker's share for some time; reports streams per second."""
     reader = StreamReader(out)
     samples = reader.iterate(worker=worker, num_workers=num_workers, num_epochs=None)
     next(samples)
-    ready.release()  # type: ignore[attr-defined]
+    ready.release()
     start.wait()
     began = time.perf_counter()
     number = 0

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-import msgspec
 import soundfile as sf
+from soundflow_pipelines.synthesize import make_shard
 
 from benchmarks.material import MINUTE, Setup, identity, shards, warm_corpus
-from benchmarks.measure import Case, Laps, Timing, interleave, median, ratio
+from benchmarks.measure import Case, Laps, Timing, Timings, interleave, median, ratio
 from benchmarks.report import Goal, Result, Row
 from soundflow_data.audio.encode import encode
 from soundflow_data.audio.mix import PcmAudio
@@ -26,7 +26,6 @@ from soundflow_data.corpus import Corpus
 from soundflow_data.shards import LocalStorage, PendingFile, Receipt, ShardSpec, ShardWriter
 from soundflow_data.targets import project
 from soundflow_data.timeline import SAMPLE_RATE
-from soundflow_pipelines.synthesize import make_shard
 
 PARTS = ("compose", "project", "mix", "encode", "write", "manifest")
 
@@ -34,41 +33,46 @@ PARTS = ("compose", "project", "mix", "encode", "write", "manifest")
 def run(setup: Setup) -> Result:
     num_streams = setup.pick(128, 2)
     corpus = warm_corpus(setup, num_streams=num_streams * (setup.rounds + 1), streams_per_shard=num_streams)
-    out = LocalStorage(setup.work / "warm")
-    parts: list[dict[str, Timing]] = []
-    receipts: list[Receipt] = []
+    out = setup.work / "warm"
 
     def rounds() -> Iterator[dict[str, Case]]:
         for spec in shards(corpus):
+            shutil.rmtree(out, ignore_errors=True)  # writing over a file costs more than writing a new one
             streams = [corpus.make(corpus.spec(spec.split, index)).pcm for index in range(spec.start, spec.stop)]
             yield {
-                "whole": lambda spec=spec: receipts.append(make_shard(corpus, out, spec, identity(corpus))),
+                "whole": partial(make_shard, corpus, LocalStorage(out / "whole"), spec, identity(corpus)),
                 "flac": partial(_each, encode, streams),
                 "libflac": partial(_each, _libflac, streams),
-                "parts": lambda spec=spec: parts.append(_in_parts(corpus, out, spec)),
+                "parts": partial(_in_parts, corpus, LocalStorage(out / "parts"), spec),
             }
 
-    timings = interleave(rounds())
-    shutil.rmtree(out.root)
-    dropped = sum(sum(receipt.drops.values()) for receipt in receipts)
+    measured = interleave(rounds())
+    shutil.rmtree(out)
+    receipts: list[Receipt] = measured.values["whole"]
+    parts: list[dict[str, Timing]] = measured.values["parts"]
     spoken = corpus.library("train").speech.num_spoken
-    assert dropped == 0, f"{dropped} streams were dropped"
-    assert spoken == 0, f"{spoken} utterances were made by espeak: the banks are not warm"
-    seconds = sum(receipt.seconds for receipt in receipts[1:]) / setup.rounds
+    assert not any(receipt.drops for receipt in receipts), "streams were dropped"
+    assert setup.smoke or spoken == 0, f"{spoken} utterances were made by espeak: the banks are not warm"
+    seconds = sum(receipt.seconds for receipt in receipts)
+    events = sum(receipt.counts.events for receipt in receipts)
+    megabytes = sum(receipt.num_bytes for receipt in receipts) / 1e6
     return Result(
-        rows=[*_totals(timings, seconds), *_parts(parts[1:], seconds)],
+        rows=[
+            *_totals(measured.timings, seconds / setup.rounds),
+            *_parts(parts, num_streams),
+        ],
         setting={
             "rounds": setup.rounds,
             "streams_per_round": num_streams,
             "seconds_per_stream": MINUTE,
-            "events_per_stream": round(sum(receipt.counts.events for receipt in receipts) / len(receipts) / num_streams, 1),
-            "mb_per_hour": round(sum(r.num_bytes for r in receipts) / sum(r.seconds for r in receipts) * 3600 / 1e6, 1),
+            "events_per_stream": round(events / setup.rounds / num_streams, 1),
+            "mb_per_hour": round(megabytes / seconds * 3600, 1),
         },
-        details={"timings": timings, "parts": parts[1:]},
+        details={"timings": measured.timings, "parts": parts},
     )
 
 
-def _totals(timings: dict[str, list[Timing]], seconds: float) -> list[Row]:
+def _totals(timings: Timings, seconds: float) -> list[Row]:
     rows = []
     for case, what in (
         ("whole", "whole path"),
@@ -86,19 +90,12 @@ def _totals(timings: dict[str, list[Timing]], seconds: float) -> list[Row]:
     return rows
 
 
-def _parts(parts: Sequence[dict[str, Timing]], seconds: float) -> list[Row]:
+def _parts(parts: Sequence[dict[str, Timing]], num_streams: int) -> list[Row]:
     rows = []
-    minutes = seconds / MINUTE
     for part in PARTS:
         one = median([laps[part] for laps in parts])
-        rows.append(
-            Row(
-                what=f"  {part}",
-                value=1e3 * one.wall_s / minutes,
-                cpu=1e3 * one.cpu_s / minutes,
-                unit="ms per stream",
-            )
-        )
+        wall_ms, cpu_ms = (1e3 * seconds / num_streams for seconds in (one.wall_s, one.cpu_s))
+        rows.append(Row(what=f"  {part}", value=wall_ms, cpu=cpu_ms, unit="ms per stream"))
     return rows
 
 
@@ -116,7 +113,7 @@ def _libflac(pcm: PcmAudio) -> bytes:
 def _in_parts(corpus: Corpus, storage: LocalStorage, spec: ShardSpec) -> dict[str, Timing]:
     """Makes a shard as `make_shard` does, with a clock between the parts."""
     laps = Laps()
-    with ShardWriter(_Noticing(storage, laps), spec, identity=identity(corpus), codec="flac") as writer:  # type: ignore[arg-type]
+    with ShardWriter(_Noticing(storage, laps), spec, identity=identity(corpus), codec="flac") as writer:
         for index in range(spec.start, spec.stop):
             timeline = corpus.compose(corpus.spec(spec.split, index))
             laps.lap("compose")

@@ -1,7 +1,7 @@
 """Two workers against one, as local processes and as Ray tasks, and what handing out a shard costs.
 
-A run starts slowly (interpreters, imports, banks) and ends raggedly (one worker has nothing left), so the speed is taken
-between two finished shards in the middle:
+A run starts slowly (interpreters, imports, banks) and ends raggedly (one worker has nothing left), so the speed is
+taken between two finished shards in the middle:
 
     worker 0   ....start....[ shard ][ shard ][ shard ][ shard ]
     worker 1   ....start.....[ shard ][ shard ][ shard ][ shard ]
@@ -17,12 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.material import MINUTE, Setup, identity, shards, warm_corpus
+from soundflow_pipelines.executor import Executor, Outcome
+from soundflow_pipelines.synthesize import Job
+
+from benchmarks.material import MINUTE, Setup, executors, identity, shards, warm_corpus
 from benchmarks.report import Goal, Result, Row
 from soundflow_data.corpus import Corpus
-from soundflow_pipelines.executor import Executor, LocalProcesses, Outcome
-from soundflow_pipelines.ray_executor import RayTasks
-from soundflow_pipelines.synthesize import Job
 
 REQUIRES = ("ray",)
 
@@ -35,22 +35,24 @@ def run(setup: Setup) -> Result:
     out = setup.work / "workers"
     speeds: dict[str, list[float]] = {}
     overheads: dict[str, list[float]] = {}
+    kinds = executors(setup)
     for number in range(rounds):
-        kinds = [("local", _local), ("ray", RayTasks)]
-        for kind, start in kinds if number % 2 == 0 else reversed(kinds):
+        for kind, start in list(kinds.items())[:: 1 if number % 2 else -1]:
             for workers in (1, 2):
                 rate, overhead = _measure(start(workers), corpus, out, num_shards * workers, setup.pick(200, 4))
                 speeds.setdefault(f"{kind} {workers}", []).append(rate * num_streams * MINUTE)
                 overheads.setdefault(kind, []).append(overhead)
     shutil.rmtree(out)
     rows = []
-    for kind in ("local", "ray"):
+    for kind in kinds:
         gain = statistics.median(two / one for one, two in zip(speeds[f"{kind} 1"], speeds[f"{kind} 2"], strict=True))
         for workers in (1, 2):
             name = f"{kind} {workers}"
-            rows.append(Row(what=f"{kind}, workers: {workers}", value=statistics.median(speeds[name]), unit="x real time"))
+            rows.append(
+                Row(what=f"{kind}, workers: {workers}", value=statistics.median(speeds[name]), unit="x real time")
+            )
         rows.append(Row(what=f"{kind}, two over one", value=gain, unit="times", goal=Goal(">=", 1.8)))
-    for kind in ("local", "ray"):
+    for kind in kinds:
         milliseconds = 1e3 * statistics.median(overheads[kind])
         rows.append(Row(what=f"{kind}, a shard that costs nothing", value=milliseconds, unit="ms"))
     return Result(
@@ -60,13 +62,7 @@ def run(setup: Setup) -> Result:
     )
 
 
-def _local(num_workers: int) -> LocalProcesses:
-    return LocalProcesses(num_workers)
-
-
-def _measure(
-    executor: Executor, corpus: Corpus, out: Path, num_shards: int, num_empty: int
-) -> tuple[float, float]:
+def _measure(executor: Executor, corpus: Corpus, out: Path, num_shards: int, num_empty: int) -> tuple[float, float]:
     """Returns shards per second in the middle of a run, and seconds per task that does nothing."""
     shutil.rmtree(out, ignore_errors=True)
     job = Job(

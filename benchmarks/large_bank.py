@@ -1,4 +1,4 @@
-"""A bank of any number of hours, written straight from noise: as many clips as a real one, but no time to prepare them."""
+"""A bank of any number of hours, written straight from noise: as many clips as a real one, quickly."""
 
 from __future__ import annotations
 

@@ -6,19 +6,22 @@ Everything is made from nothing, so that the numbers need no download; it is kep
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import yaml
+from soundflow_pipelines.banks import build_banks, open_banks
+from soundflow_pipelines.executor import Executor, InProcess, LocalProcesses
+from soundflow_pipelines.ray_executor import RayTasks
+from soundflow_pipelines.synthesize import make_shard
 
 from benchmarks.streams.eight_events import REQUESTS
 from soundflow_data.corpus import Corpus
 from soundflow_data.recipe import LoadedRecipe, load_recipe
 from soundflow_data.shards import LocalStorage, Receipt, RunIdentity, ShardSpec, plan_shards
 from soundflow_data.speech import load_voices
-from soundflow_pipelines.banks import build_banks, open_banks
-from soundflow_pipelines.synthesize import make_shard
 
 STREAMS: Final = Path(__file__).parent / "streams"
 MINUTE: Final = 60.0
@@ -104,8 +107,22 @@ def identity(corpus: Corpus) -> RunIdentity:
     return RunIdentity(fingerprint=corpus.fingerprint, seed=corpus.recipe.seed)
 
 
+def executors(setup: Setup) -> dict[str, Callable[[int], Executor]]:
+    """Returns what starts each kind of executor; a smoke test has no time to start processes."""
+    if setup.smoke:
+        return {"in process": lambda _: InProcess()}
+    return {"local": LocalProcesses, "Ray": RayTasks}
+
+
 def recipe_of(
-    setup: Setup, *, name: str, stream: str, banks: dict[str, Any], num_streams: int, streams_per_shard: int, **more: Any
+    setup: Setup,
+    *,
+    name: str,
+    stream: str,
+    banks: dict[str, Any],
+    num_streams: int,
+    streams_per_shard: int,
+    **more: Any,
 ) -> LoadedRecipe:
     """Returns a recipe of minute-long streams with two noise beds and nothing else behind.
 

@@ -17,6 +17,7 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -40,30 +41,35 @@ class Ratio(msgspec.Struct, frozen=True, kw_only=True):
     cpu: float
 
 
-def time_call(case: Case) -> Timing:
-    """Calls once."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    case()
-    return Timing(wall_s=time.perf_counter() - wall, cpu_s=time.process_time() - cpu)
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """What `interleave` found, round by round but for the first.
+
+    Attributes:
+        timings: How long each case took.
+        values: What it returned.
+    """
+
+    timings: Timings
+    values: dict[str, list[Any]]
 
 
-def interleave(rounds: Iterable[Mapping[str, Case]]) -> Timings:
+def interleave(rounds: Iterable[Mapping[str, Case]]) -> Measured:
     """Times every case of every round; the first round only warms up.
 
     Args:
         rounds: Gives the cases of each round, the same names in each; what it does to prepare a round is not timed.
-
-    Returns:
-        By case, one timing for each round but the first.
     """
     timings: Timings = defaultdict(list)
+    values: dict[str, list[Any]] = defaultdict(list)
     for number, cases in enumerate(rounds):
-        names = list(cases) if number % 2 else list(reversed(cases))
-        for name in names:
-            timing = time_call(cases[name])
+        for name in list(cases)[:: 1 if number % 2 else -1]:
+            wall, cpu = time.perf_counter(), time.process_time()
+            value = cases[name]()
+            timing = Timing(wall_s=time.perf_counter() - wall, cpu_s=time.process_time() - cpu)
             if number:
                 timings[name].append(timing)
-    return dict(timings)
+                values[name].append(value)
+    return Measured(timings=dict(timings), values=dict(values))
 
 
 def ratio(above: Sequence[Timing], below: Sequence[Timing]) -> Ratio:

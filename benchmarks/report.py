@@ -1,4 +1,4 @@
-"""What a benchmark returns, and how it is shown: a table for people, JSON for machines, with facts about the machine."""
+"""What a benchmark returns and how it is shown: a table for people, JSON for machines, facts about the machine."""
 
 from __future__ import annotations
 
@@ -109,7 +109,9 @@ def table(name: str, summary: str, result: Result) -> str:
     for row in result.rows:
         goal = f"{row.goal.relation} {row.goal.bound:g}" if row.goal else ""
         cpu = "" if row.cpu is None else _number(row.cpu)
-        lines.append((row.what, _number(row.value), cpu, row.unit, goal, {None: "", True: "ok", False: "MISSED"}[row.met]))
+        lines.append(
+            (row.what, _number(row.value), cpu, row.unit, goal, {None: "", True: "ok", False: "MISSED"}[row.met])
+        )
     widths = [max(len(line[i]) for line in lines) for i in range(6)]
     setting = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in result.setting.items())
     shown = [

@@ -55,7 +55,9 @@ class Watched(msgspec.Struct, frozen=True):
         finally:
             stop.set()
             watcher.join()
-        return Seen(value=value, peak=Peak(rss=memory_mb("VmHWM"), anonymous=max(largest["RssAnon"], memory_mb("RssAnon"))))
+        return Seen(
+            value=value, peak=Peak(rss=memory_mb("VmHWM"), anonymous=max(largest["RssAnon"], memory_mb("RssAnon")))
+        )
 
 
 def memory_mb(field: str) -> float:

@@ -22,8 +22,8 @@ def eight_events(scene: Scene) -> None:
     for _ in range(4):
         request = scene.say(scene.choice(REQUESTS))
         scene.respond(scene.phrase(ANSWERS), evidence=request.end)
-        scene.pause(0.8, 2.0)
+        scene.pause(2.0, 4.0)
         sound = scene.choose_sound()
         heard = scene.play(sound, max_s=3.0)
         scene.respond(scene.phrase(REPORTS, sound=sound.phrase), evidence=heard.recognisable)
-        scene.pause(0.8, 2.0)
+        scene.pause(2.0, 4.0)

@@ -12,8 +12,8 @@ from soundflow_data import Scene, subtask
 def eight_recordings(scene: Scene) -> None:
     for _ in range(4):
         scene.transcribe(scene.recite(speaker="speaker"))
-        scene.pause(0.8, 2.0)
+        scene.pause(2.0, 4.0)
         sound = scene.choose_sound()
         heard = scene.play(sound, max_s=3.0)
         scene.respond(f"I heard {sound.phrase}.", evidence=heard.recognisable)
-        scene.pause(0.8, 2.0)
+        scene.pause(2.0, 4.0)
