@@ -397,8 +397,8 @@ class _Panel:
             for i in label.target.responses:
                 response = self._timeline.responses[i]
                 x = response.evidence / SAMPLE_RATE
-                floor = min((self._floor[event] for event in response.events), default=self._body)
-                evidence.append(((x, lanes), (x, floor)))
+                latest = max(response.events, key=lambda i: self._timeline.events[i].onset, default=-1)
+                evidence.append(((x, lanes), (x, self._floor.get(latest, self._body))))
                 waits.append(((x, lanes), (decided, lanes)))
         for lines, width, style in ((evidence, 0.9, ":"), (waits, 0.9, "-"), (leaders, 0.7, "-")):
             axes.add_collection(

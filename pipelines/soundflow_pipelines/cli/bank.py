@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import msgspec
 import typer
+from typer.core import TyperCommand
 
 from soundflow_data.errors import BankError
 from soundflow_pipelines.cli.arguments import BanksFolder, Json, Settings, Workers, num_cpus, open_recipe
@@ -30,7 +31,24 @@ bank = typer.Typer(
 BankFolder = Annotated[Path, typer.Argument(metavar="BANK", help="Folder of a bank.")]
 
 
-@bank.command()
+class _Build(TyperCommand):
+    """The command whose help ends with the readers that there are."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Writes the help."""
+        from soundflow_data.bank.readers import load_reader, reader_names  # noqa: PLC0415
+
+        lines = [
+            f"- **{name}**: {load_reader(name).help().splitlines()[0]} "
+            f"Options: {', '.join(option.name for option in load_reader(name).options())}."
+            for name in reader_names()
+        ]
+        more = "`soundflow bank readers` explains the options; a READER may also be the path of a Python file."
+        self.epilog = "\n\n".join(("Readers:", "\n".join(lines), more))
+        super().format_help(ctx, formatter)
+
+
+@bank.command(cls=_Build)
 def build(
     reader: Annotated[
         str | None, typer.Argument(metavar="READER", help="What kind of source it is (see `soundflow bank readers`).")
@@ -47,7 +65,7 @@ def build(
     banks: BanksFolder = Path("banks"),
     settings: Settings = None,
     workers: Workers = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace a bank that was built from something else.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a bank that was built from something else.")] = False,
     max_drop_share: Annotated[
         float, typer.Option(min=0, max=1, help="Stop when more than this share of the source cannot be used.")
     ] = 0.1,

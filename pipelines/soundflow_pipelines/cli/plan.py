@@ -77,7 +77,9 @@ def _print(terminal: Terminal, loaded: LoadedRecipe, found: Plan, workers: int) 
     spread = estimates.cpu_s / min(workers, shards)
     terminal.say(f"audio    about {hours(estimates.hours)} h in {plural(total, 'stream')}")
     terminal.say(f"bytes    about {size(estimates.num_bytes)}, {size(estimates.num_bytes / estimates.hours)} per hour")
-    terminal.say(f"time     about {duration(spread)} with {plural(min(workers, shards), 'worker')} like this one")
+    terminal.say(
+        f"time     about {duration(spread)} with {plural(min(workers, shards), 'worker')} like this one, once started"
+    )
     _print_texts(terminal, estimates)
     terminal.say()
     _print_banks(terminal, estimates)

@@ -55,6 +55,7 @@ def _stored(out: Path, key: str) -> tuple[bytes, bytes]:
     """Reads the members of a stream as they stand in its tar."""
     from soundflow_data.shards import LocalStorage  # noqa: PLC0415
     from soundflow_data.shards.tables import run_query  # noqa: PLC0415
+    from soundflow_pipelines.cli.stored import no_such_stream  # noqa: PLC0415
 
     storage = LocalStorage(out)
     quoted = key.replace("'", "''")
@@ -63,9 +64,7 @@ def _stored(out: Path, key: str) -> tuple[bytes, bytes]:
         f"SELECT tar, audio_offset, audio_size, json_offset, json_size FROM streams WHERE key = '{quoted}'",  # noqa: S608
     ).rows
     if not rows:
-        raise RunError(
-            f"{str(out)!r} has no stream {key!r}; `soundflow query {out} 'FROM streams'` lists those that there are"
-        )
+        raise no_such_stream(out, key)
     tar, audio_offset, audio_size, json_offset, json_size = rows[0]
     return storage.read(tar, audio_offset, audio_size), storage.read(tar, json_offset, json_size)
 

@@ -139,7 +139,7 @@ def _take(terminal: Terminal, outcome: Outcome[ShardSpec, Receipt], made: _Made)
 
 def _draw(job: Run, made: _Made) -> Path:
     from soundflow_data.shards.layout import PREVIEW  # noqa: PLC0415
-    from soundflow_pipelines.cli.preview import write_preview  # noqa: PLC0415
+    from soundflow_pipelines.cli.stored import write_preview  # noqa: PLC0415
 
     there = job.out / PREVIEW
     return there if there.exists() and not made.shards else write_preview(job.out)

@@ -33,18 +33,16 @@ def show(
 
     Example: `soundflow show out/quickstart train-00000012 --png stream.png --wav stream.wav`
     """
-    from soundflow_data.shards import StreamReader  # noqa: PLC0415
     from soundflow_data.shards.record import decode_record  # noqa: PLC0415
+    from soundflow_pipelines.cli.stored import as_stream, read_sample  # noqa: PLC0415
     from soundflow_pipelines.cli.story import tell  # noqa: PLC0415
 
     terminal = Terminal(as_json=as_json)
-    reader = StreamReader(out)
-    sample = reader[reader.find(key)]
+    sample = read_sample(out, key)
     tell(terminal, sample.timeline, sample.targets)
     written: list[Path] = []
     if png is not None:
         from soundflow_data.quality.picture import picture  # noqa: PLC0415
-        from soundflow_pipelines.cli.preview import as_stream  # noqa: PLC0415
 
         picture([as_stream(sample)], png)
         written.append(png)

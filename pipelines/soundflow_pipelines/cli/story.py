@@ -8,7 +8,7 @@ from soundflow_data.targets import Targets, decision_time_s
 from soundflow_data.timeline import SAMPLE_RATE, Event, Timeline
 from soundflow_pipelines.cli.terminal import Terminal
 
-BAR_WIDTH = 96
+BAR_WIDTH = 120
 _MARKS = {"foreground": "#", "background": "=", "ambient": "-"}
 
 
@@ -23,8 +23,9 @@ def tell(terminal: Terminal, timeline: Timeline, targets: Targets) -> None:
     if timeline.instruction:
         terminal.say(f"instruction: {timeline.instruction}")
     terminal.say()
-    for line in bars(timeline, targets, min(BAR_WIDTH, max(40, terminal.width - 16))):
+    for line in bars(timeline, targets, _width(len(targets), terminal.width)):
         terminal.say(line)
+    terminal.say("# foreground   = background   - ambient   R response   . silent   s silent on purpose")
     terminal.say()
     columns = ("#from s", "#to s", "track", "role", "what", "#gain dB", "from")
     terminal.table(columns, [_event_row(group) for group in _grouped(timeline.events)])
@@ -37,7 +38,7 @@ def tell(terminal: Terminal, timeline: Timeline, targets: Targets) -> None:
 
 
 def bars(timeline: Timeline, targets: Targets, width: int) -> Iterator[str]:
-    """Yields one line per track and one of decisions; `#` foreground, `=` background, `-` ambient, `R` a response.
+    """Yields a scale, one line per track, and one of decisions.
 
     Args:
         timeline: The plan.
@@ -57,9 +58,18 @@ def bars(timeline: Timeline, targets: Targets, width: int) -> Iterator[str]:
                 line[first:last] = _MARKS[event.role] * (last - first)
         yield f"{track:<{margin}}{''.join(line)}".rstrip()
     line = ["."] * width
+    for silence in timeline.silences:
+        first, last = int(silence.start * per_sample), min(width, round(silence.end * per_sample))
+        line[first:last] = "s" * (last - first)
     for target in targets.spoken:
         line[min(width - 1, int(target.chunk * targets.chunk * per_sample))] = "R"
     yield f"{'decision':<{margin}}{''.join(line)}"
+
+
+def _width(num_chunks: int, room: int) -> int:
+    """Returns a width in which every chunk has the same number of characters, where there is room for that."""
+    room = min(BAR_WIDTH, max(40, room - 16))
+    return num_chunks * max(1, room // num_chunks) if num_chunks <= room else room
 
 
 def _scale(seconds: float, width: int) -> str:

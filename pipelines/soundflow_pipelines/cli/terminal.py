@@ -70,7 +70,7 @@ class Terminal:
             total: A last row that stands out.
             indent: Spaces before each line.
         """
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_footer=False)
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
         for name in columns:
             number = name.startswith("#")
             table.add_column(

@@ -83,8 +83,8 @@ def _print(terminal: Terminal, report: Report, elapsed_s: float) -> None:
     )
     speed = f"checked in {duration(elapsed_s)}, {times(report.seconds / elapsed_s)} real time"
     if report.ok:
-        terminal.say(f"sound: {checked} ({speed})")
+        terminal.say(f"valid: {checked} ({speed})")
     else:
         counts = Counter(finding.check for finding in report.findings)
         listed = ", ".join(f"{number} {check}" for check, number in counts.most_common())
-        terminal.say(f"not sound: {plural(len(report.findings), 'finding')} ({listed}) in {checked} ({speed})")
+        terminal.say(f"not valid: {plural(len(report.findings), 'finding')} ({listed}) in {checked} ({speed})")
