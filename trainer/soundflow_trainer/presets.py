@@ -3,9 +3,9 @@
 | name  | parameters | audio tower     | language model  | for                                     |
 |-------|-----------:|-----------------|-----------------|-----------------------------------------|
 | tiny  |     0.06 M | 1 layer of 32   | 2 layers of 32  | tests                                   |
-| micro |      1.7 M | 3 layers of 128 | 3 layers of 192 | a CPU, a few minutes (`make demo-train`) |
+| micro |      0.8 M | 2 layers of 96  | 2 layers of 128 | a CPU, minutes (`make demo-train`)      |
 | small |       10 M | 4 layers of 256 | 6 layers of 256 | a CPU, hours                            |
-| base  |      100 M | 8 layers of 512 | 11 layers of 768 | one GPU                                |
+| base  |      100 M | 8 layers of 512 | 11 of 768       | one GPU                                 |
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Preset:
 
 PRESETS: Final = {
     "tiny": Preset(audio=(32, 1, 2), text=(32, 2, 2, 1), feed_forward=(64, 64)),
-    "micro": Preset(audio=(128, 3, 4), text=(192, 3, 6, 2), feed_forward=(512, 512)),
+    "micro": Preset(audio=(96, 2, 3), text=(128, 2, 4, 2), feed_forward=(384, 384)),
     "small": Preset(audio=(256, 4, 4), text=(256, 6, 4, 2), feed_forward=(1024, 1024)),
     "base": Preset(audio=(512, 8, 8), text=(768, 11, 12, 4), feed_forward=(2048, 2048)),
 }
