@@ -30,7 +30,7 @@ def glass_breaking(rng: Rng, n: int) -> Signal:
     crack = highpass(white(rng, n), rng.uniform(1_800, 3_000)) * decay(n, rng.uniform(0.1, 0.25)) * 1.5
     out = crack + thump(rng, n, 350, 1_200, 0.08) * rng.uniform(0.4, 1.0)
     count = int(rng.integers(50, 110))
-    times = np.minimum(rng.exponential(n * 0.17, count), n - samples(0.12)).astype(int)
+    times = (rng.exponential(n * 0.17, count) % (n * 0.7)).astype(int)
     shards = [shard(rng, samples(0.25), 2_000, 7_500, (0.04, 0.3), modes=4) for _ in range(16)]
     gains = rng.uniform(0.1, 1.0, count) * np.exp(-times / (n * 0.35))
     return fade(scatter(out, shards, [int(t) for t in times], [float(g) for g in gains]), 0.0, 0.1)

@@ -65,8 +65,8 @@ def murmur(rng: Rng, n: int, voices: int) -> Signal:
         speech *= np.clip(0.4 + 0.6 * wander(rng, n, 4.5), 0, 2) * np.clip(0.6 + 0.4 * wander(rng, n, 0.7), 0.2, 1.2)
         # Played again from another moment it is a further person, at no cost.
         out += (speech + 0.8 * np.roll(speech, int(rng.integers(n)))) / (np.std(speech) + 1e-12)
-    hiss = coloured(rng, n, (800, -20), (3_500, 0), (7_000, -4)) * np.clip(0.3 + 0.5 * wander(rng, n, 8), 0.05, 2)
-    return out / np.std(out) + 0.06 * hiss
+    hiss = coloured(rng, n, (800, -20), (3_500, 0), (7_000, -4)) * np.clip(0.7 + 0.3 * wander(rng, n, 8), 0.2, 2)
+    return out / np.std(out) + 0.04 * hiss
 
 
 @sound("steady", (4.0, 12.0))

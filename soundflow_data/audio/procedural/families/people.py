@@ -64,14 +64,14 @@ def sneeze(rng: Rng, n: int) -> Signal:
     pitch = shaky(rng, rng.uniform(170, 300) * curve(n, (0, 0.8), (go / n, 1.35), (1, 0.7)), 0.03)
     voice = voiced(pitch, vowel(size, 700, 1_250), -8)
     voice /= np.max(np.abs(voice))
-    ah = voice * smooth_curve(n, (0, 0.2), (0.9 * go / n, 0.7), (go / n, 0), (1, 0))
+    ah = voice * smooth_curve(n, (0, 0.55), (0.9 * go / n, 0.8), (go / n, 0), (1, 0))
     rest = n - go
     hiss = coloured(rng, rest, (300, -14), (1_200, -2), (2_800, 0), (5_000, -3), (7_500, -12))
     choo = hiss * smooth_curve(rest, (0, 0.6), (0.06, 1), (0.3, 0.35), (0.6, 0.04), (1, 0))
     choo += 0.8 * voice[go:] * smooth_curve(rest, (0, 0.4), (0.2, 1), (0.55, 0.1), (1, 0))
     out = ah + 0.03 * air(rng, n, size)
     out[go:] += 1.2 * choo
-    return fade(out, 0.03, 0.06)
+    return fade(out, 0.015, 0.06)
 
 
 @sound("passage", (3.0, 7.0))

@@ -168,11 +168,11 @@ def car_crash(rng: Rng, n: int) -> Signal:
     """A collision: a heavy bang, sheet metal that crumples and a spray of glass."""
     out = thump(rng, n, 40, 200, 0.4, noise=1.5)
     metal = [shard(rng, samples(0.4), 180, 2_400, (0.08, 0.35), modes=7) for _ in range(6)]
-    times = np.sort(rng.exponential(0.12, 22) * SAMPLE_RATE).astype(int)
+    times = np.sort(rng.exponential(0.12, 22) % 0.6 * SAMPLE_RATE).astype(int)
     scatter(out, metal, [int(t) for t in times], [float(g) for g in rng.uniform(0.3, 1.2, 22)])
     glass = [shard(rng, samples(0.15), 2_500, 7_000, (0.03, 0.12)) for _ in range(8)]
-    times = samples(0.1) + np.minimum(rng.exponential(0.25, 40), 0.9) * SAMPLE_RATE
-    scatter(out, glass, [int(t) for t in times], [float(g) for g in rng.uniform(0.05, 0.35, 40)])
+    times = samples(0.1) + (rng.exponential(0.25, 60) % 0.6) * SAMPLE_RATE
+    scatter(out, glass, [int(t) for t in times], [float(g) for g in rng.uniform(0.05, 0.35, 60)])
     crunch = bandpass(white(rng, n), 900, 0.5) * np.abs(wander(rng, n, 45)) * decay(n, 0.9) * 4.0
     return fade(out + crunch, 0.0, 0.2)
 

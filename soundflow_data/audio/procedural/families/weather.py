@@ -90,12 +90,12 @@ def thunder(rng: Rng, n: int) -> Signal:
 def fire_crackle(rng: Rng, n: int) -> Signal:
     """A wood fire: sharp random snaps over a low breathing roar."""
     roar = coloured(rng, n, (60, 0), (300, -4), (1_500, -14), (7_500, -24)) * (1 + 0.3 * wander(rng, n, 4))
-    out = rng.uniform(0.08, 0.2) * roar
+    out = rng.uniform(0.12, 0.25) * roar
     for rate, length_s, gain in ((14, 0.006, 0.4), (8, 0.012, 0.7), (2.5, 0.03, 1.2)):
         size = samples(length_s)
         snap = highpass(white(rng, size) * decay(size, length_s), rng.uniform(300, 1_500))
-        times = random_times(rng, n, rng.uniform(0.6, 1.4) * rate)
-        out += gain * convolve(impulses(rng, n, times, 9.0), snap)
+        times = random_times(rng, n, rng.uniform(0.7, 1.4) * rate)
+        out += gain * convolve(impulses(rng, n, times, 5.0), snap)
     return out
 
 
