@@ -286,15 +286,11 @@ def _read(path: Path) -> dict[str, Any]:
     return data
 
 
-def _bool(text: str) -> bool:
-    return {"true": True, "false": False}[text]
-
-
 _SCALARS: dict[str, Callable[[str], Any]] = {
     "tag:yaml.org,2002:str": str,
     "tag:yaml.org,2002:int": int,
     "tag:yaml.org,2002:float": float,
-    "tag:yaml.org,2002:bool": _bool,
+    "tag:yaml.org,2002:bool": {"true": True, "false": False}.__getitem__,
     "tag:yaml.org,2002:null": lambda _: None,
 }
 
