@@ -53,12 +53,11 @@ def tiles(clip_samples: int, start: int, num_samples: int) -> Iterator[Tile]:
 
 
 def lay_bed(
-    name: str, bank: Bank, row: int, *, dice: Dice, num_samples: int, level_db: float, track: str, role: Role
+    bank: Bank, row: int, *, dice: Dice, num_samples: int, level_db: float, track: str, role: Role
 ) -> tuple[list[Event], float]:
     """Plans a bed whose RMS over the whole stream is `level_db`.
 
     Args:
-        name: The recipe's name for the bank.
         bank: The bank.
         row: The clip of noise.
         dice: Draws where in the clip the bed starts.
@@ -77,7 +76,9 @@ def lay_bed(
     measured = 10 * math.log10(max(1e-12, sum(_energy(bank, row, tile) for tile in plan) / num_samples))
     gain_db = round(level_db - measured, 2)
     peak = clip.peak / 32768 * 10 ** (gain_db / 20)
-    return [_event(name, clip, tile, track, role, gain_db) for tile in plan], peak * (math.sqrt(2) if plan[1:] else 1)
+    return [_event(bank.name, clip, tile, track, role, gain_db) for tile in plan], peak * (
+        math.sqrt(2) if plan[1:] else 1
+    )
 
 
 def _energy(bank: Bank, row: int, tile: Tile) -> float:

@@ -202,7 +202,6 @@ def _lay_beds(
     for number, role in enumerate(BED_ROLES[: conditions.num_beds]):
         bank, row = _choose_bed(scene, dice, role, nameless)
         bed, bound = lay_bed(
-            scene.library.name_of(bank),
             bank,
             row,
             dice=dice,

@@ -10,20 +10,18 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-import numpy as np
 import soundfile
 
 from soundflow_data.audio.mix import PcmAudio
 from soundflow_data.bank import Bank
-from soundflow_data.bank.splits import assign_splits
 from soundflow_data.composition import compose
 from soundflow_data.dice import derive_seed
+from soundflow_data.division import divide
 from soundflow_data.errors import BankError, RecipeError
 from soundflow_data.library import Library
 from soundflow_data.ontology import load_ontology
@@ -78,11 +76,11 @@ class Corpus:
             raise BankError(f"recipe {loaded.recipe.name!r} needs the banks {sorted(missing)}, which are not open")
         self.loaded = loaded
         self.recipe = loaded.recipe
-        self.banks = {name: banks[name] for name in sorted(loaded.recipe.banks)}
+        self.banks = {name: _named(banks[name], name) for name in sorted(loaded.recipe.banks)}
         self.subtasks = {name: load_subtask(path) for name, path in loaded.subtasks.items()}
         self.engine: Engine | None = EspeakEngine() if self.recipe.voices.engine == "espeak" else None
         self._voices = _choose_voices(loaded, self.engine)
-        self._rows = _divide(loaded, self.banks)
+        self._shares = divide(self.recipe, self.banks, self._voices)
         self._speech = SpeechService(
             engine=self.engine,
             banks=self.banks,
@@ -132,9 +130,9 @@ class Corpus:
             return Library(
                 split=split,
                 banks=self.banks,
-                rows={name: rows[split] for name, rows in self._rows.items()},
+                rows=self._shares[split].rows,
                 speech=self._speech,
-                voices=_voices_of_split(self._voices, split, self.recipe.splits, self.recipe.seed),
+                voices=self._shares[split].voices,
                 ontology=load_ontology(),
             )
 
@@ -176,6 +174,11 @@ class Corpus:
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
+def _named(bank: Bank, name: str) -> Bank:
+    """Events call a bank by the recipe's name for it, which need not be its own."""
+    return bank if bank.name == name else Bank.open(bank.path, name=name)
+
+
 def _pick(shares: Mapping[str, float], mark: float) -> str:
     """Returns the entry in whose part of [0, 1) the mark lies; the shares may have any sum."""
     mark *= sum(shares.values())
@@ -183,7 +186,7 @@ def _pick(shares: Mapping[str, float], mark: float) -> str:
         mark -= share
         if mark < 0:
             return name
-    return next(reversed(shares))  # rounding at the very end
+    return list(shares)[-1]  # rounding at the very end
 
 
 def _languages_of(loaded: LoadedRecipe, name: str, task: Subtask) -> dict[str, float]:
@@ -214,78 +217,3 @@ def _choose_voices(loaded: LoadedRecipe, engine: Engine | None) -> dict[str, tup
             if language not in voices:
                 raise RecipeError(f"recipe {recipe.name!r}: voices.ids has no voice for language {language!r}")
     return {language: tuple(some) for language, some in voices.items()}
-
-
-def _voices_of_split(
-    voices: Mapping[str, Sequence[Voice]], split: str, splits: Mapping[str, float], seed: int
-) -> dict[str, tuple[Voice, ...]]:
-    """Divides the voices of each language among the splits, so that no voice speaks in two of them."""
-    result = {}
-    for language, some in voices.items():
-        ids = [voice.id for voice in some]
-        if len(ids) < len(splits):
-            raise RecipeError(
-                f"{len(ids)} voices for language {language!r} cannot be divided among the {len(splits)} splits "
-                f"{', '.join(splits)}; allow more voices or use fewer splits"
-            )
-        codes = assign_splits(ids, [language] * len(ids), splits, seed)
-        names = list(splits)
-        result[language] = tuple(voice for voice, code in zip(some, codes, strict=True) if names[code] == split)
-    return result
-
-
-def _divide(loaded: LoadedRecipe, banks: Mapping[str, Bank]) -> dict[str, dict[str, np.ndarray]]:
-    """Assigns the rows of all banks to splits; a group is never in two splits, also across banks."""
-    recipe = loaded.recipe
-    names = list(recipe.splits)
-    free = {name: bank for name, bank in banks.items() if recipe.banks[name].folds is None}
-    columns = {name: bank.columns("group", "label", "licence") for name, bank in banks.items()}
-    groups = list(itertools.chain.from_iterable(columns[name]["group"].to_pylist() for name in free))
-    labels = list(itertools.chain.from_iterable(columns[name]["label"].to_pylist() for name in free))
-    codes = assign_splits(groups, labels, recipe.splits, recipe.seed) if groups else np.empty(0, np.int32)
-    result: dict[str, dict[str, np.ndarray]] = {}
-    start = 0
-    for name, bank in banks.items():
-        allowed = _allowed(recipe.allow_license, columns[name]["licence"].to_pylist(), name)
-        folds = recipe.banks[name].folds
-        if folds is None:
-            mine = codes[start : start + len(bank)]
-            start += len(bank)
-            result[name] = {
-                split: np.flatnonzero((mine == code) & allowed).astype(np.int32) for code, split in enumerate(names)
-            }
-        else:
-            _check_folds(recipe.name, name, folds, names, bank)
-            result[name] = {
-                split: np.intersect1d(bank.rows(fold=folds[split]), np.flatnonzero(allowed)).astype(np.int32)
-                for split in names
-            }
-    return result
-
-
-def _allowed(allow: Sequence[str] | None, licences: Sequence[str], name: str) -> np.ndarray:
-    if allow is None:
-        return np.ones(len(licences), np.bool_)
-    allowed = np.array([licence in allow for licence in licences], np.bool_)
-    if not allowed.any():
-        raise RecipeError(
-            f"allow_license {list(allow)}: no clip of bank {name!r} has such a licence; its licences are "
-            f"{sorted(set(licences))}"
-        )
-    return allowed
-
-
-def _check_folds(recipe: str, name: str, folds: Mapping[str, Sequence[str]], splits: Sequence[str], bank: Bank) -> None:
-    if set(folds) != set(splits):
-        raise RecipeError(
-            f"recipe {recipe!r}: banks.{name}.folds has the splits {sorted(folds)}, but the recipe has {sorted(splits)}"
-        )
-    used = list(itertools.chain.from_iterable(folds.values()))
-    twice = sorted({fold for fold in used if used.count(fold) > 1})
-    if twice:
-        raise RecipeError(f"recipe {recipe!r}: banks.{name}.folds has the folds {twice} in more than one split")
-    known = set(bank.columns("fold")["fold"].to_pylist())
-    if set(used) - known:
-        raise RecipeError(
-            f"recipe {recipe!r}: banks.{name}.folds has {sorted(set(used) - known)}, but the bank has {sorted(known)}"
-        )

@@ -86,7 +86,6 @@ class Library:
         self.ontology = ontology
         self._rows = dict(rows)
         self._sounds = self._by_label()
-        self._names = {bank.path: name for name, bank in self.banks.items()}
         self._bed_shelf = functools.cache(self._find_beds)
         self._find_sounds = functools.lru_cache(maxsize=1024)(self._find_sounds_uncached)
 
@@ -117,10 +116,6 @@ class Library:
     def rows(self, name: str) -> Rows:
         """Returns the rows of a bank that the split may use."""
         return self._rows[name]
-
-    def name_of(self, bank: Bank) -> str:
-        """Returns the recipe's name for a bank."""
-        return self._names[bank.path]
 
     def alike(self, labels: Iterable[str]) -> set[str]:
         """Returns the labels together with all that could be taken for one of them, or one of them for it."""

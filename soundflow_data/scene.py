@@ -282,7 +282,7 @@ class Scene:
         num_samples = min(clip.num_samples, round(max_s * SAMPLE_RATE))
         start = self._start(wait)
         self._place(
-            _event_of(self.library, bank, clip, track=track, role=role, onset=start, num_samples=num_samples),
+            _event_of(bank, clip, track=track, role=role, onset=start, num_samples=num_samples),
             clip.level_db,
             clip.peak,
         )
@@ -448,7 +448,7 @@ class Scene:
     def place_behind(self, bank: Bank, row: int, *, role: Role, onset: int, num_samples: int) -> None:
         """Places an unplanned sound behind the scene; the cursor stays."""
         clip = bank.clip(row)
-        event = _event_of(self.library, bank, clip, track=role, role=role, onset=onset, num_samples=num_samples)
+        event = _event_of(bank, clip, track=role, role=role, onset=onset, num_samples=num_samples)
         cursor = self._cursor
         self._place(event, clip.level_db, clip.peak)
         self._cursor = cursor
@@ -481,9 +481,7 @@ class Scene:
     def _replay(self, bank: Bank, row: int, speaker: str, wait: bool) -> Heard:
         clip = bank.clip(row)
         start = self._start(wait)
-        event = _event_of(
-            self.library, bank, clip, track=speaker, role="foreground", onset=start, num_samples=clip.num_samples
-        )
+        event = _event_of(bank, clip, track=speaker, role="foreground", onset=start, num_samples=clip.num_samples)
         self._place(event, clip.level_db, clip.peak)
         return self._heard(recognisable=event.end, reply=clip.reply)
 
@@ -534,15 +532,13 @@ class Scene:
         return self._voices[key]
 
 
-def _event_of(
-    library: Library, bank: Bank, clip: Clip, *, track: str, role: Role, onset: int, num_samples: int
-) -> Event:
+def _event_of(bank: Bank, clip: Clip, *, track: str, role: Role, onset: int, num_samples: int) -> Event:
     kind: Kind = clip.kind
     return Event(
         track=track,
         kind=kind,
         role=role,
-        bank=library.name_of(bank),
+        bank=bank.name,
         clip=clip.id,
         onset=onset,
         num_samples=num_samples,

@@ -99,7 +99,7 @@ def open_banks(loaded: LoadedRecipe, folder: Path) -> dict[str, Bank]:
                 f"bank {place.name!r} is not in {str(folder)!r} yet; build it with "
                 f"`soundflow bank build --recipe {loaded.path} --banks {folder}`"
             )
-        banks[place.name] = Bank.open(place.path)
+        banks[place.name] = Bank.open(place.path, name=place.name)
     return banks
 
 

@@ -91,7 +91,7 @@ _open: dict[str, Corpus] = {}
 def _corpus_of(job: Job) -> Corpus:
     key = job.identity.fingerprint
     if key not in _open:
-        corpus = Corpus(job.loaded, {name: Bank.open(path) for name, path in job.banks.items()})
+        corpus = Corpus(job.loaded, {name: Bank.open(path, name=name) for name, path in job.banks.items()})
         if corpus.fingerprint != key:
             raise RunError(
                 f"this worker has other software, sub-tasks or banks than the driver (fingerprint "
@@ -305,6 +305,6 @@ def reopen(out: Path) -> Corpus:
     storage = LocalStorage(out)
     info = read_run_info(storage)
     loaded = load_resolved(storage.read(RECIPE), info.subtasks, Path(info.recipe_file))
-    corpus = Corpus(loaded, {name: Bank.open(bank["path"]) for name, bank in info.banks.items()})
+    corpus = Corpus(loaded, {name: Bank.open(bank["path"], name=name) for name, bank in info.banks.items()})
     check_same_run(info, Run(corpus, out).info(), out)
     return corpus

@@ -56,19 +56,19 @@ def fade_curve(num_samples: int) -> FloatAudio:
     return curve
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _add(mix: FloatAudio, pcm: PcmAudio, gain: np.float32) -> None:
     for i in range(pcm.shape[0]):
         mix[i] = mix[i] + gain * np.float32(pcm[i])
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _add_faded(mix: FloatAudio, pcm: PcmAudio, gain: np.float32, curve: FloatAudio) -> None:
     for i in range(pcm.shape[0]):
         mix[i] = mix[i] + (gain * curve[i]) * np.float32(pcm[i])
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _quantise(mix: FloatAudio, gain: np.float32, out: PcmAudio) -> None:
     low, high = np.float32(-32768.0), np.float32(32767.0)
     for i in range(mix.shape[0]):

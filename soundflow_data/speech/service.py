@@ -1,4 +1,4 @@
-"""Where scenes get their utterances: from banks that hold them already, else from an engine, which is asked only once."""
+"""Where scenes get their utterances: from banks that hold them already, else from an engine, which is asked once."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class SpeechService:
             return kept
         if self._engine is None:
             raise SpeechError(
-                f"text {spoken!r} in voice {voice.id!r} is in no bank, and the recipe allows no engine (voices.engine); "
+                f"text {spoken!r} in voice {voice.id!r} is in no bank, and the recipe allows no engine; "
                 "speak it into a bank first, or set voices.engine"
             )
         speech = self._engine.speak(spoken, voice)
