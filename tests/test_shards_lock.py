@@ -11,6 +11,7 @@ import pytest
 
 from soundflow_data.errors import RunError
 from soundflow_data.shards import Claim, LocalStorage, ShardPlan, claim_shards, write_bytes
+from soundflow_data.shards.lock import living_claims
 
 PLAN = ShardPlan({"train": 100, "validation": 20}, 10)
 
@@ -63,6 +64,13 @@ def test_disjoint_pieces_run_side_by_side(storage: LocalStorage, holder: subproc
     assert claims(storage) == []
     with claim_shards(storage, PLAN, range(12)) as claimed:
         assert claimed.taken_over == ()
+
+
+def test_who_is_at_work(storage: LocalStorage, holder: subprocess.Popen[str]) -> None:
+    assert [(claim.pid, claim.start, claim.stop) for claim in living_claims(storage)] == [(holder.pid, 2, 5)]
+    holder.kill()
+    os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)
+    assert living_claims(storage) == ()
 
 
 def test_claim_of_a_killed_process_is_taken_over(storage: LocalStorage, holder: subprocess.Popen[str]) -> None:
