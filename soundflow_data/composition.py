@@ -122,7 +122,13 @@ def _play_episodes(scene: Scene, subtask: Subtask, conditions: Conditions, *, lo
     scene.pause(*conditions.lead_in_s)
     while True:
         mark = scene.mark()
-        subtask.screenplay(scene)
+        try:
+            subtask.screenplay(scene)
+        except Drop:
+            if scene.episode == 0:
+                raise
+            scene.rewind(mark)  # what was promised leaves no material for another episode
+            return True
         end = scene.end
         if end > (scene.limit if scene.episode else longest):
             if scene.episode == 0:
@@ -130,7 +136,7 @@ def _play_episodes(scene: Scene, subtask: Subtask, conditions: Conditions, *, lo
             scene.rewind(mark)
             return True
         scene.episode += 1
-        if end + LIKELY_SHARE * end / scene.episode > scene.limit:
+        if scene.finished or end + LIKELY_SHARE * end / scene.episode > scene.limit:
             return True
         scene.pause(*conditions.gap_s)
 

@@ -87,6 +87,7 @@ class Scene:
         self.dice = dice
         self.language = language
         self.episode = 0
+        self.finished = False
         self.instruction = ""
         self.events: list[Event] = []
         self.peaks: list[float] = []  # of each event after its gain, full scale 1.0
@@ -148,6 +149,21 @@ class Scene:
         """Whether the split has sounds that nobody has to answer."""
         return bool(self.library.sounds(self.language, assistant="silent"))
 
+    @property
+    def has_dialogues(self) -> bool:
+        """Whether the split has recorded dialogues in the scene's language."""
+        return bool(self.library.dialogues.get(self.language))
+
+    def num_voices(self, language: str = "") -> int:
+        """Returns how many people of a language, by default the scene's, can be told apart by their voices."""
+        return len(self.library.voices.get(language or self.language, ()))
+
+    def offers(self, *labels: str) -> list[str]:
+        """Returns which of these kinds of sound could be drawn now: the split has them and nothing promised forbids."""
+        barred = self.library.alike(self._promised) if self._promised else set()
+        found = self.library.sounds(self.language, labels=labels)
+        return [sound.label for sound in found if sound.label not in barred]
+
     # -- time --------------------------------------------------------------------------------------------------------
 
     @property
@@ -175,6 +191,7 @@ class Scene:
         assistant: str = "",
         role: str = "",
         unlike: Sound | Sequence[Sound] = (),
+        fresh: bool = False,
     ) -> Sound:
         """Draws a kind of sound that the split has clips of.
 
@@ -185,6 +202,7 @@ class Scene:
             assistant: `respond` or `silent`, by whether an assistant should speak up on its own.
             role: Typical loudness class in the ontology.
             unlike: Neither these nor anything that could be taken for one of them.
+            fresh: Nothing that could be taken for a sound that was heard or named in this stream before.
 
         Raises:
             Drop: The split has no such sound.
@@ -193,6 +211,7 @@ class Scene:
             self.language, countable=countable, family=family, assistant=assistant, labels=tuple(labels), role=role
         )
         alike = [one.label for one in ((unlike,) if isinstance(unlike, Sound) else unlike)]
+        alike += self.labels_in_use if fresh else ()
         if alike or self._promised:
             barred = self.library.alike({*alike, *self._promised})
             found = tuple(sound for sound in found if sound.label not in barred)
@@ -214,13 +233,13 @@ class Scene:
         self.labels_in_use.add(sound.label)
         return sound
 
-    def choose_distractor(self, *, unlike: Sound | Sequence[Sound] = ()) -> Sound:
-        """Draws a sound that nobody has to answer and that cannot be taken for one of `unlike`.
+    def choose_distractor(self, *, unlike: Sound | Sequence[Sound] = (), fresh: bool = False) -> Sound:
+        """Draws a sound that nobody has to answer and that cannot be taken for one of `unlike`; see `choose_sound`.
 
         Raises:
             Drop: The split has no such sound.
         """
-        return self.choose_sound(assistant="silent", unlike=unlike)
+        return self.choose_sound(assistant="silent", unlike=unlike, fresh=fresh)
 
     def choose_danger(self, domain: str) -> Sound:
         """Draws a sound of a proactive domain on which the assistant has to speak up by itself.
@@ -256,6 +275,10 @@ class Scene:
         """
         self._promised.add(sound.label)
 
+    def finish(self) -> None:
+        """Lets no other episode follow: a standing instruction that was given would cover whatever is heard in it."""
+        self.finished = True
+
     def play(
         self,
         sound: Sound,
@@ -265,6 +288,7 @@ class Scene:
         single: bool = False,
         track: str = "sound",
         wait: bool = True,
+        meanwhile: bool = False,
     ) -> Heard:
         """Places a clip of a sound at the cursor.
 
@@ -275,6 +299,7 @@ class Scene:
             single: Only a clip that holds exactly one occurrence.
             track: Stem on which it is heard.
             wait: Whether it waits until the assistant has spoken.
+            meanwhile: The next thing starts together with it, not after it.
         """
         bank, row = self.library.clip_of(sound.label, self.dice, single=single)
         clip = bank.clip(row)
@@ -286,6 +311,8 @@ class Scene:
             clip.level_db,
             clip.peak,
         )
+        if meanwhile:
+            self._cursor = start
         return self._heard(recognisable=start + min(clip.recognisable, num_samples))
 
     def say(
@@ -383,11 +410,17 @@ class Scene:
         """
         return self._respond(text, evidence, on, at, reaction_s, kind, language, call, run=-1, waits=True)
 
-    def transcribe(self, heard: Heard) -> None:
-        """Makes the assistant write down each word when it has been heard (real-time ASR)."""
+    def transcribe(self, heard: Heard, *, mark: str = "") -> None:
+        """Makes the assistant write down each word when it has been heard (real-time ASR).
+
+        Args:
+            heard: What is said.
+            mark: Written before the first word, such as who is speaking.
+        """
         run = self._next_run()
-        for word in heard.words:
-            self._respond(word.text, word.end, heard, None, 0.0, "transcript", heard.language, None, run, waits=False)
+        for n, word in enumerate(heard.words):
+            text = mark + word.text if n == 0 else word.text
+            self._respond(text, word.end, heard, None, 0.0, "transcript", heard.language, None, run, waits=False)
 
     def interpret(self, heard: Heard, phrases: Sequence[tuple[str, str]], *, language: str) -> None:
         """Makes the assistant translate each phrase when its last word has been heard (simultaneous translation).
