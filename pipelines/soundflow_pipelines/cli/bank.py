@@ -65,7 +65,9 @@ def build(
     banks: BanksFolder = Path("banks"),
     settings: Settings = None,
     workers: Workers = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a bank that was built from something else.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a bank that was built from something else.")
+    ] = False,
     max_drop_share: Annotated[
         float, typer.Option(min=0, max=1, help="Stop when more than this share of the source cannot be used.")
     ] = 0.1,

@@ -55,13 +55,12 @@ def _stored(out: Path, key: str) -> tuple[bytes, bytes]:
     """Reads the members of a stream as they stand in its tar."""
     from soundflow_data.shards import LocalStorage  # noqa: PLC0415
     from soundflow_data.shards.tables import run_query  # noqa: PLC0415
-    from soundflow_pipelines.cli.stored import no_such_stream  # noqa: PLC0415
+    from soundflow_pipelines.cli.stored import no_such_stream, quoted  # noqa: PLC0415
 
     storage = LocalStorage(out)
-    quoted = key.replace("'", "''")
     rows = run_query(
         storage,
-        f"SELECT tar, audio_offset, audio_size, json_offset, json_size FROM streams WHERE key = '{quoted}'",  # noqa: S608
+        f"SELECT tar, audio_offset, audio_size, json_offset, json_size FROM streams WHERE key = {quoted(key)}",  # noqa: S608
     ).rows
     if not rows:
         raise no_such_stream(out, key)
@@ -83,7 +82,10 @@ def _differing_audio(stored: bytes, made: bytes) -> str:
     import numpy as np  # noqa: PLC0415
     import soundfile  # noqa: PLC0415
 
-    before, after = (soundfile.read(io.BytesIO(data), dtype="int16")[0].astype(np.int32) for data in (stored, made))
+    try:
+        before, after = (soundfile.read(io.BytesIO(data), dtype="int16")[0].astype(np.int32) for data in (stored, made))
+    except soundfile.LibsndfileError as error:
+        return f"audio: the bytes in the shard are damaged ({error.error_string})"
     if len(before) != len(after):
         return f"audio: {len(before)} samples in the shard, {len(after)} made again"
     apart = np.abs(before - after)

@@ -42,17 +42,24 @@ def read_sample(out: Path, key: str) -> Sample:
     Raises:
         RunError: The run has no stream of that key.
     """
-    quoted = "'" + key.replace("'", "''") + "'"
-    if not run_query(LocalStorage(out), f"SELECT key FROM streams WHERE key = {quoted}").rows:  # noqa: S608
+    if not run_query(LocalStorage(out), f"SELECT key FROM streams WHERE key = {quoted(key)}").rows:  # noqa: S608
         raise no_such_stream(out, key)
-    return StreamReader(out, where=f"key = {quoted}")[0]
+    return StreamReader(out, where=f"key = {quoted(key)}")[0]
 
 
 def no_such_stream(out: Path, key: str) -> RunError:
-    """Returns the error for a key that a run does not have."""
+    """Returns the error for a key that a run does not have; it tells why, when the stream was dropped."""
+    dropped = run_query(LocalStorage(out), f"SELECT reason, detail FROM drops WHERE key = {quoted(key)}").rows  # noqa: S608
+    if dropped:
+        return RunError(f"stream {key!r} was dropped: {dropped[0][0]} ({dropped[0][1]})")
     return RunError(
         f"{str(out)!r} has no stream {key!r}; `soundflow query {out} 'FROM streams'` lists those that there are"
     )
+
+
+def quoted(text: str) -> str:
+    """Returns a text as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def as_stream(sample: Sample) -> Stream:
