@@ -129,6 +129,12 @@ def test_errors_name_the_value_and_the_repair() -> None:
         synthesize("rain", seed=1, duration_s=float("nan"))
 
 
+def test_listing_the_kinds_imports_no_scipy() -> None:
+    code = "import sys; from soundflow_data.audio.procedural import KINDS; assert KINDS['rain']; print('scipy' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False"
+
+
 def test_kinds_are_read_only() -> None:
     with pytest.raises(TypeError):
         KINDS["rain"] = KINDS["wind"]  # type: ignore[index]

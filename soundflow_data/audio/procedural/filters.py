@@ -1,16 +1,20 @@
-"""Filters for the procedural sounds: second-order sections after the Audio EQ Cookbook, convolution, rooms."""
+"""Filters for the procedural sounds: second-order sections after the Audio EQ Cookbook, convolution, rooms.
+
+`scipy.signal` takes a second to import, so it is imported by the functions that filter: listing the kinds is quick.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import oaconvolve, sosfilt
 
 from soundflow_data.audio.procedural.signals import Rng, Signal, decay, samples, white
 from soundflow_data.timeline import SAMPLE_RATE
 
 
 def _apply(x: Signal, b: tuple[float, float, float], a: tuple[float, float, float], times: int) -> Signal:
+    from scipy.signal import sosfilt  # noqa: PLC0415 - see the top
+
     section: NDArray[np.float64] = np.array([[b[0], b[1], b[2], *a]]) / a[0]
     section = np.repeat(section, times, axis=0)
     out: Signal = sosfilt(section, x)
@@ -60,6 +64,8 @@ def resonances(x: Signal, *bands: tuple[float, float, float]) -> Signal:
 
 def convolve(x: Signal, kernel: Signal) -> Signal:
     """Convolution cut to the length of `x`; for a long train of impulses, each becomes one copy of the kernel."""
+    from scipy.signal import oaconvolve  # noqa: PLC0415 - see the top
+
     out: Signal = oaconvolve(x, kernel)[: x.size]
     return out
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import irfft, next_fast_len, rfftfreq
 
 from soundflow_data.timeline import SAMPLE_RATE
 
@@ -40,6 +39,8 @@ def coloured(rng: Rng, n: int, *points: tuple[float, float]) -> Signal:
         n: Number of samples.
         points: (frequency in Hz, level in dB), straight lines over the logarithm of frequency.
     """
+    from scipy.fft import irfft, next_fast_len, rfftfreq  # noqa: PLC0415 - slow to import, and listing needs none
+
     size = next_fast_len(n, real=True)
     frequency = np.maximum(rfftfreq(size, 1 / SAMPLE_RATE), 1.0)
     hz, level_db = zip(*points, strict=True)
