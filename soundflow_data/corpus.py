@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib.metadata
 import json
 from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-import soundfile
 
 from soundflow_data.audio.mix import PcmAudio
 from soundflow_data.bank import Bank
@@ -168,7 +168,8 @@ class Corpus:
             "recipe": self.loaded.fingerprint(),
             "banks": {name: bank.fingerprint for name, bank in self.banks.items()},
             "engine": self.engine.version if self.engine else None,
-            "libsndfile": soundfile.__libsndfile_version__,
+            # Encoded audio, soxr's samples and Parquet files have equal bytes only within one version of these.
+            "libraries": {name: importlib.metadata.version(name) for name in ("pyarrow", "soundfile", "soxr")},
             "tables": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (*tables, *manifests)},
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

@@ -32,7 +32,9 @@ from soundflow_data.shards import (
     write_bytes,
 )
 from soundflow_data.shards.catalog import write_catalog
-from soundflow_data.shards.layout import FORMAT_VERSION, RECIPE, RUN
+from soundflow_data.shards.croissant import Description
+from soundflow_data.shards.layout import FORMAT_VERSION, LOCK, RECIPE, RUN
+from soundflow_data.shards.lock import GUARD
 from soundflow_data.version import VERSION
 from soundflow_pipelines.executor import Executor, Outcome
 
@@ -170,17 +172,18 @@ class Run:
         Raises:
             RunError: The directory belongs to another recipe, version or set of banks, or holds something else.
         """
-        if self.storage.exists(RUN):
-            check_same_run(read_run_info(self.storage), self.info(), self.out)
-            return
-        strangers = [path for path in self.storage.list() if not path.startswith("log/")][:3]
-        if strangers:
-            raise RunError(
-                f"output directory {str(self.out)!r} is not empty and not a run of SoundFlow (it holds "
-                f"{', '.join(strangers)}, ...); give a new directory"
-            )
-        write_bytes(self.storage, RECIPE, self.corpus.loaded.resolved_yaml().encode())
-        write_bytes(self.storage, RUN, msgspec.json.format(msgspec.json.encode(self.info()), indent=2) + b"\n")
+        if not self.storage.exists(RUN):
+            strangers = [path for path in self.storage.list() if path != RECIPE and not path.startswith(LOCK)][:3]
+            if strangers:
+                raise RunError(
+                    f"output directory {str(self.out)!r} is not empty and not a run of SoundFlow (it holds "
+                    f"{', '.join(strangers)}, ...); give a new directory"
+                )
+        with self.storage.guard(GUARD):  # two pieces of one run may start at the same moment
+            if not self.storage.exists(RUN):
+                write_bytes(self.storage, RECIPE, self.corpus.loaded.resolved_yaml().encode())
+                write_bytes(self.storage, RUN, msgspec.json.format(msgspec.json.encode(self.info()), indent=2) + b"\n")
+        check_same_run(read_run_info(self.storage), self.info(), self.out)
 
     def make(self, executor: Executor, shards: range | None = None) -> Iterator[Outcome[ShardSpec, Receipt]]:
         """Makes the shards that are missing; yields each as it is done.
@@ -223,7 +226,7 @@ class Run:
         scan = self.scan()
         if len(scan.receipts) < len(self.plan):
             return False
-        write_catalog(self.storage)
+        write_catalog(self.storage, Description(name=self.corpus.recipe.name))
         return True
 
     def _clean(self, shards: range) -> None:

@@ -23,7 +23,7 @@ from soundflow_data.errors import RunError
 from soundflow_data.shards.layout import LOCK, ShardPlan
 from soundflow_data.shards.storage import Storage, write_bytes
 
-_GUARD: Final = f"{LOCK}guard"
+GUARD: Final = f"{LOCK}guard"
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +76,7 @@ def claim_shards(storage: Storage, plan: ShardPlan, shards: range) -> Iterator[C
     """
     claim = _my_claim(shards)
     path = f"{LOCK}{shards.start}-{shards.stop}-{secrets.token_hex(8)}.json"
-    with storage.guard(_GUARD):
+    with storage.guard(GUARD):
         living, dead = _other_claims(storage)
         for name, other in living.items():
             if other.start < shards.stop and shards.start < other.stop:
