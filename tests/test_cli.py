@@ -266,8 +266,8 @@ def test_show_tells_draws_and_writes_a_stream(out: Path, tmp_path: Path) -> None
     parts = sum(soundfile.read(path)[0] for path in stems.iterdir())
     assert np.abs(parts - audio).max() <= 1 / 32768
     values = as_json("show", out, key)
-    assert values["stream"]["id"] == key
-    assert values["stream"]["num_samples"] == len(audio)
+    assert [stream["id"] for stream in values["streams"]] == [key]
+    assert values["streams"][0]["num_samples"] == len(audio)
     assert "FROM streams" in soundflow("show", out, "nobody", code=1).stderr
 
 
@@ -280,9 +280,16 @@ def test_show_tells_why_a_stream_was_dropped(make_recipe: Callable[..., LoadedRe
     assert drop["reason"] in soundflow("stats", tmp_path / "out").stdout
 
 
+def test_show_without_a_key_shows_a_few(out: Path, tmp_path: Path) -> None:
+    values = as_json("show", out, "--png", tmp_path / "few.png")
+    assert len({stream["timeline"]["ability"] for stream in values["streams"]}) == 4
+    assert (tmp_path / "few.png").read_bytes() == (out / "preview.png").read_bytes()
+    assert "KEY" in soundflow("show", out, "--wav", tmp_path / "few.wav", code=2).stderr
+
+
 def test_show_draws_one_character_per_chunk(out: Path) -> None:
     key = as_json("query", out, "SELECT key FROM streams ORDER BY num_responses DESC LIMIT 1")["rows"][0]["key"]
-    stream = as_json("show", out, key)["stream"]
+    stream = as_json("show", out, key)["streams"][0]
     text = soundflow("show", out, key).stdout
     line = next(line for line in text.splitlines() if line.startswith("decision")).removeprefix("decision").strip()
     num_chunks = stream["targets"]["num_chunks"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from soundflow_data.errors import SoundFlowError
-from soundflow_pipelines.cli.arguments import Json, RunFolder, StreamKey
+from soundflow_pipelines.cli.arguments import Json, RunFolder
 from soundflow_pipelines.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 def show(
     out: RunFolder,
-    key: StreamKey,
+    key: Annotated[
+        str | None, typer.Argument(metavar="KEY", help="Key of a stream, such as train-00000012. [default: a few]")
+    ] = None,
     png: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the stream.")] = None,
     wav: Annotated[Path | None, typer.Option(metavar="FILE", help="Write its audio.")] = None,
     stems: Annotated[
@@ -29,31 +31,37 @@ def show(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Shows one stream: what is heard when, what the assistant says, and after which chunk.
+    """Shows one stream, or a few: what is heard when, what the assistant says, and after which chunk.
 
     Example: `soundflow show out/quickstart train-00000012 --png stream.png --wav stream.wav`
     """
     from soundflow_data.shards.record import decode_record  # noqa: PLC0415
-    from soundflow_pipelines.cli.stored import as_stream, read_sample  # noqa: PLC0415
+    from soundflow_pipelines.cli.stored import as_stream, lively_keys, read_sample  # noqa: PLC0415
     from soundflow_pipelines.cli.story import tell  # noqa: PLC0415
 
     terminal = Terminal(as_json=as_json)
-    sample = read_sample(out, key)
-    tell(terminal, sample.timeline, sample.targets)
+    if key is None and (wav is not None or stems is not None):
+        raise typer.BadParameter("--wav and --stems need the KEY of a stream")
+    samples = [read_sample(out, one) for one in ([key] if key is not None else lively_keys(out))]
+    for i, sample in enumerate(samples):
+        if i:
+            terminal.say()
+        tell(terminal, sample.timeline, sample.targets)
     written: list[Path] = []
     if png is not None:
         from soundflow_data.quality.picture import picture  # noqa: PLC0415
 
-        picture([as_stream(sample)], png)
+        picture([as_stream(sample) for sample in samples], png)
         written.append(png)
     if wav is not None:
-        write_wav(wav, sample.audio)
+        write_wav(wav, samples[0].audio)
         written.append(wav)
     if stems is not None:
-        written += _write_stems(out, sample.timeline, stems)
+        written += _write_stems(out, samples[0].timeline, stems)
     for path in written:
         terminal.note(f"wrote {path}")
-    terminal.result({"stream": decode_record(sample.json), "written": [str(path) for path in written]})
+    records = [decode_record(sample.json) for sample in samples]
+    terminal.result({"streams": records, "written": [str(path) for path in written]})
 
 
 def write_wav(path: Path, audio: NDArray[Any]) -> None:

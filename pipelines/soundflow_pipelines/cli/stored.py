@@ -30,10 +30,21 @@ _CHOICE = f"""
 
 def write_preview(out: Path) -> Path:
     """Draws a few streams of a run, as different as possible, into its directory; returns the path of the PNG."""
-    storage = LocalStorage(out)
-    keys = [row[0] for row in run_query(storage, _CHOICE).rows]
-    write_bytes(storage, PREVIEW, picture_png([as_stream(read_sample(out, key)) for key in keys]))
+    png = picture_png([as_stream(read_sample(out, key)) for key in lively_keys(out)])
+    write_bytes(LocalStorage(out), PREVIEW, png)
     return out / PREVIEW
+
+
+def lively_keys(out: Path) -> list[str]:
+    """Returns the keys of a few streams, as different as possible.
+
+    Raises:
+        RunError: The run has no stream yet.
+    """
+    keys = [row[0] for row in run_query(LocalStorage(out), _CHOICE).rows]
+    if not keys:
+        raise RunError(f"{str(out)!r} has no finished stream yet; `soundflow status {out}` tells how far it is")
+    return keys
 
 
 def read_sample(out: Path, key: str) -> Sample:
