@@ -44,7 +44,7 @@ def as_json(*words: object, code: int = 0) -> Any:
 
 @pytest.fixture(scope="module")
 def recipe(make_recipe: Callable[..., LoadedRecipe]) -> Path:
-    return make_recipe(streams=10, streams_per_shard=3, duration_s=[10, 24]).path
+    return make_recipe(streams=10, streams_per_shard=3, limits={"max_drop_share": 1.0}).path
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +187,7 @@ def test_pieces_make_the_same_run(recipe: Path, out: Path, tmp_path: Path) -> No
 def test_an_interrupted_run_says_how_to_resume_and_does(
     make_recipe: Callable[..., LoadedRecipe], tmp_path: Path
 ) -> None:
-    recipe = make_recipe(streams=60, streams_per_shard=1, duration_s=[10, 24], beds={"count": 0}).path
+    recipe = make_recipe(streams=60, streams_per_shard=1, limits={"max_drop_share": 1.0}).path
     words = ("run", recipe, tmp_path / "out", "--workers", "1", "--executor", "local", "--no-picture")
     command = [sys.executable, "-c", "from soundflow_pipelines.cli import main; main()", *map(str, words)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
@@ -199,6 +199,8 @@ def test_an_interrupted_run_says_how_to_resume_and_does(
     assert process.returncode == 130
     assert "run the same command again" in said
     assert "Traceback" not in said
+    (log,) = (tmp_path / "out" / "log").iterdir()
+    assert "ended by KeyboardInterrupt" in log.read_text().splitlines()[-1]
     made = as_json("status", tmp_path / "out")["shards"]["there"]
     assert 1 <= made < 60
     values = as_json(*words)

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 import traceback
@@ -44,10 +45,12 @@ class Commands(TyperGroup):
         except _ClickError as error:
             code = _refuse(error, as_json)
         except OSError as error:
-            if error.filename is None:
-                code = _fail_unexpectedly(error, as_json)
-            else:
+            if error.filename is not None:
                 code = _fail(type(error).__name__, f"{error.filename}: {error.strerror}", as_json)
+            elif error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                code = _fail(type(error).__name__, "the disk is full; make room, then run the command again", as_json)
+            else:
+                code = _fail_unexpectedly(error, as_json)
         except Exception as error:  # noqa: BLE001 - the last place that can tell the user what to do about it
             code = _fail_unexpectedly(error, as_json)
         else:

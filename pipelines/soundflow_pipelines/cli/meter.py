@@ -1,4 +1,4 @@
-"""How far a long job is: a bar on a terminal, a plain line every few seconds elsewhere, nothing with `--json`."""
+"""How far a long job is: a bar on a terminal, a plain line every few seconds elsewhere and in the log."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Meter:
         self._done, self._text = done, text
         if self._bar is not None:
             self._bar.update(self._task, completed=done, text=text, left=self._left())
-        elif time.monotonic() - self._last_line >= LINE_EVERY_S:
+        if time.monotonic() - self._last_line >= LINE_EVERY_S:
             self._line()
 
     def __enter__(self) -> Self:
@@ -69,13 +69,17 @@ class Meter:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
-        elif kind is None and self.elapsed_s >= LINE_EVERY_S:
+        if kind is None and self.elapsed_s >= LINE_EVERY_S:
             self._line()
 
     def _line(self) -> None:
         self._last_line = time.monotonic()
         parts = [f"{self._name}: {self._done:,} of {self._total:,} {self._unit}", self._text, self._left()]
-        self._terminal.note(" · ".join(part for part in parts if part))
+        line = " · ".join(part for part in parts if part)
+        if self._bar is None:
+            self._terminal.note(line)
+        else:
+            self._terminal.keep(line)
 
     def _left(self) -> str:
         made, todo = self._done - self._before, self._total - self._done

@@ -49,12 +49,17 @@ def run(
 
     Example: `soundflow run quickstart out/quickstart --set hours=1 --workers 8`
     """
+    from soundflow_data.shards.layout import LOG  # noqa: PLC0415
+
     terminal = Terminal(as_json=as_json)
     with interruptible(terminal, f"run the same command again; it resumes with what is in {out}"):
         job = _prepare(terminal, recipe, out, banks, settings, workers)
-        made = _make(terminal, job, shards, executor, workers, address)
-        complete = job.finish()
-        picture = _draw(job, made) if with_picture and complete else None
+        job.claim()
+        with terminal.logged(out / LOG):
+            made = _make(terminal, job, shards, executor, workers, address)
+            complete = job.finish()
+            picture = _draw(job, made) if with_picture and complete else None
+            terminal.keep(f"made {plural(made.shards, 'shard')}, {plural(len(made.failures), 'failure')}")
     _report(terminal, job, made, complete, picture)
     if made.failures:
         raise typer.Exit(FAILED)
@@ -92,7 +97,6 @@ def _make(
     from soundflow_data.shards import parse_shards  # noqa: PLC0415
 
     piece = range(len(job.plan)) if shards is None else parse_shards(shards, len(job.plan))
-    job.claim()
     made = _Made()
     missing = sum(1 for _ in job.scan().missing(piece))
     if not missing:

@@ -5,9 +5,14 @@ On a terminal there is colour and a progress bar; elsewhere there are plain line
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
 
 import msgspec
 from rich.console import Console
@@ -26,6 +31,7 @@ class Terminal:
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
+        self._log: TextIO | None = None
         self._out = _console(sys.stdout, quiet=as_json)
         self.err = _console(sys.stderr, quiet=as_json)
 
@@ -47,16 +53,41 @@ class Terminal:
         """Prints a headline."""
         self._out.print(f"[bold]{escape(text)}[/bold]", soft_wrap=True)
 
+    @contextmanager
+    def logged(self, folder: Path) -> Iterator[None]:
+        """Keeps all lines about what is going on in a file of the folder as well, with their times (UTC)."""
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{socket.gethostname()}-{os.getpid()}.log"
+        with (folder / name).open("a", encoding="utf-8") as log:
+            self._log = log
+            try:
+                self.keep(" ".join(sys.argv))
+                yield
+            except BaseException as error:
+                self.keep(f"ended by {type(error).__name__}: {error}")
+                raise
+            finally:
+                self._log = None
+
+    def keep(self, text: str) -> None:
+        """Writes a line to the log alone, where there is one."""
+        if self._log is not None:
+            self._log.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {text}\n")
+            self._log.flush()
+
     def note(self, text: str) -> None:
         """Prints a line about what is going on."""
+        self.keep(text)
         self.err.print(escape(text), soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """Prints a line about what is wrong, but ends nothing."""
+        self.keep(f"warning: {text}")
         self.err.print(f"[yellow]warning:[/yellow] {escape(text)}", soft_wrap=True)
 
     def fail(self, text: str) -> None:
         """Prints a line about something that failed while other things go on."""
+        self.keep(f"error: {text}")
         self.err.print(f"[red]error:[/red] {escape(text)}", soft_wrap=True)
 
     def table(
