@@ -44,7 +44,7 @@ def write_tone(path: Path, seconds: float = 0.5, rate: int = SAMPLE_RATE) -> Non
 
 
 def test_every_file_is_found_and_described() -> None:
-    assert reader_names() == ("builtin_sounds", "esc50", "espeak", "fsdd", "schema_guided", "table")
+    assert {"builtin_sounds", "esc50", "espeak", "fsdd", "schema_guided", "table"} <= set(reader_names())
     for name in reader_names():
         reader = load_reader(name)
         assert reader.name() == name
