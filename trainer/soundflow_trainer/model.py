@@ -138,7 +138,10 @@ class AudioInteractionModel(nn.Module):
     def checkpoint_gradients(self) -> None:
         """Trades time for memory: activations are computed again in the backward pass."""
         self.gradient_checkpointing = True
-        self.language_model.gradient_checkpointing_enable({"use_reentrant": False})
+        language_model = self.language_model
+        # Renamed in transformers 5.
+        enable = getattr(language_model, "activation_checkpointing_enable", language_model.gradient_checkpointing_enable)
+        enable({"use_reentrant": False})
 
 
 def packed_mask(segments_RL: torch.Tensor) -> torch.Tensor:

@@ -107,6 +107,7 @@ class _State:
     began: int = -1
     words: list[int] = field(default_factory=list)
     shown: str = ""
+    script: dict[int, list[int]] | None = None  # what it says after which chunk, instead of what the model would say
     trace: list[int] = field(default_factory=list)  # tokens of the session, kept only on request
 
 
@@ -141,8 +142,13 @@ class Engine:
 
     # -- sessions ----------------------------------------------------------------------------------------------------
 
-    def open(self, instruction: str = "") -> int:
+    def open(self, instruction: str = "", *, script: dict[int, list[int]] | None = None) -> int:
         """Starts a session and returns its slot.
+
+        Args:
+            instruction: Written instruction.
+            script: Tokens to say by chunk, in place of the model's own choice; the model computes all the same. For
+                measuring speed with responses of known length, and for tests.
 
         Raises:
             SoundFlowError: All slots are taken.
@@ -153,7 +159,8 @@ class Engine:
                 f"all {self.settings.sessions} sessions are taken; close one, or allow more with `sessions`"
             )
         self._cache.clear(slot)
-        self._states[slot] = _State(prefix=prefix_tokens(instruction, self.tokenizer))
+        script = None if script is None else dict(script)
+        self._states[slot] = _State(prefix=prefix_tokens(instruction, self.tokenizer), script=script)
         return slot
 
     def close(self, slot: int) -> None:
@@ -219,10 +226,25 @@ class Engine:
         speaks = logits[:, self.tokenizer.response] - logits[:, self.tokenizer.silent] > self.settings.threshold
         logits[:, self._banned] = -torch.inf
         words = logits.argmax(-1).tolist()
-        return {
-            slot: self._settle(self._states[slot], bool(speak), word, stale)
-            for slot, speak, word, (_, _, stale) in zip(slots, speaks.tolist(), words, taken, strict=True)
-        }
+        events = {}
+        for slot, speak, word, (_, _, stale) in zip(slots, speaks.tolist(), words, taken, strict=True):
+            state = self._states[slot]
+            if state.script is not None:
+                speak, word = self._follow(state, state.script)  # noqa: PLW2901
+            events[slot] = self._settle(state, bool(speak), word, stale)
+        return events
+
+    def _follow(self, state: _State, script: dict[int, list[int]]) -> tuple[bool, int]:
+        """Returns what the script says in place of the model; what came due meanwhile is said at the next chance."""
+        due = min(script, default=None)
+        if not state.speaking:
+            return due is not None and due <= state.chunk, self.tokenizer.eos
+        assert due is not None
+        said = len(state.words)
+        if said < len(script[due]):
+            return False, script[due][said]
+        del script[due]
+        return False, self.tokenizer.eos
 
     def _take(self, state: _State) -> tuple[list[int], list[torch.Tensor], int]:
         """Returns the tokens to feed, the audio among them, and the number of chunks without a decision."""
@@ -266,6 +288,8 @@ class Engine:
             state.shown = text
         state.last = word
         if truncated or word == self.tokenizer.eos:
+            if truncated and state.script is not None:
+                del state.script[min(state.script)]
             state.last, state.speaking = self.tokenizer.eos, False
             events.append(Ended(chunk=state.began, text=text, truncated=truncated))
         return events
