@@ -12,10 +12,7 @@ help:  ## Show what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 demo: $(BASE)  ## Make and check twenty minutes of streams with built-in voices and sounds, and draw a few.
-	.venv/bin/soundflow run quickstart demo/quickstart --banks demo/banks
-	.venv/bin/soundflow validate demo/quickstart
-	.venv/bin/soundflow stats demo/quickstart
-	.venv/bin/soundflow show demo/quickstart --png demo/quickstart.png
+	.venv/bin/soundflow run quickstart demo/quickstart --banks demo/banks --executor ray --validate
 
 test: $(DEV)  ## Run all tests.
 	.venv-dev/bin/python -m pytest -n 2

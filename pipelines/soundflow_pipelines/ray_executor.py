@@ -73,6 +73,9 @@ def _connect(num_workers: int | None, address: str | None) -> Any:
     # Ray reports its own use to its makers unless told otherwise, and warns about settings that do not matter here.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if address is None:
+        # What Ray does for a new cluster anyway; said here, it need not warn about it on every start.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         import ray  # noqa: PLC0415 - imported here so that everything else runs without it
     except ImportError as error:

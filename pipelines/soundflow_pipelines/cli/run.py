@@ -14,6 +14,7 @@ from soundflow_pipelines.cli.arguments import BanksFolder, Json, RecipeName, Set
 from soundflow_pipelines.cli.errors import FAILED
 from soundflow_pipelines.cli.formats import duration, hours, plural, times
 from soundflow_pipelines.cli.terminal import Terminal
+from soundflow_pipelines.cli.validate import check_run
 from soundflow_pipelines.cli.workers import Kind, interruptible, open_executor
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ def run(
     with_picture: Annotated[
         bool, typer.Option("--picture/--no-picture", help="Draw a few streams when all shards are there.")
     ] = True,
+    with_check: Annotated[
+        bool, typer.Option("--validate/--no-validate", help="Decode and check everything when all shards are there.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Makes the streams of a recipe: audio, timelines and targets, in shards.
@@ -58,10 +62,11 @@ def run(
         with terminal.logged(out / LOG):
             made = _make(terminal, job, shards, executor, workers, address)
             complete = job.finish()
+            valid = check_run(terminal, out, workers)[0].ok if with_check and complete else True
             picture = _draw(job, made) if with_picture and complete else None
             terminal.keep(f"made {plural(made.shards, 'shard')}, {plural(len(made.failures), 'failure')}")
     _report(terminal, job, made, complete, picture)
-    if made.failures:
+    if made.failures or not valid:
         raise typer.Exit(FAILED)
 
 

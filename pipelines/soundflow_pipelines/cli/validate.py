@@ -17,6 +17,8 @@ from soundflow_pipelines.cli.terminal import Terminal
 from soundflow_pipelines.cli.workers import Kind, interruptible, open_executor
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from soundflow_data.quality.findings import Report, ShardReport
     from soundflow_data.shards import Receipt
     from soundflow_pipelines.executor import Executor
@@ -31,16 +33,24 @@ def validate(out: RunFolder, workers: Workers = None, as_json: Json = False) -> 
 
     Example: `soundflow validate out/quickstart`
     """
+    terminal = Terminal(as_json=as_json)
+    with interruptible(terminal, "nothing was changed"):
+        report, elapsed_s = check_run(terminal, out, workers)
+    terminal.result({**msgspec.to_builtins(report), "ok": report.ok, "elapsed_s": elapsed_s})
+    if not report.ok:
+        raise typer.Exit(FAILED)
+
+
+def check_run(terminal: Terminal, out: Path, workers: int | None) -> tuple[Report, float]:
+    """Validates a run directory, shows how far it is and what it finds; returns the report and the seconds taken."""
     from soundflow_data.quality.validate import validate as check  # noqa: PLC0415
     from soundflow_data.shards import LocalStorage  # noqa: PLC0415
     from soundflow_pipelines.cli.meter import Meter  # noqa: PLC0415
     from soundflow_pipelines.synthesize import read_run_info  # noqa: PLC0415
 
-    terminal = Terminal(as_json=as_json)
     storage = LocalStorage(out)
     info = read_run_info(storage)
     with (
-        interruptible(terminal, "nothing was changed"),
         open_executor(Kind.LOCAL, workers=workers, address=None, num_tasks=len(info.plan)) as executor,
         Meter(terminal, "checking", len(info.plan), "shards") as meter,
     ):
@@ -49,9 +59,7 @@ def validate(out: RunFolder, workers: Workers = None, as_json: Json = False) -> 
         )
         elapsed_s = meter.elapsed_s
     _print(terminal, report, elapsed_s)
-    terminal.result({**msgspec.to_builtins(report), "ok": report.ok, "elapsed_s": elapsed_s})
-    if not report.ok:
-        raise typer.Exit(FAILED)
+    return report, elapsed_s
 
 
 class _Mapper:
