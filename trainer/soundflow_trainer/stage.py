@@ -116,6 +116,22 @@ class Stage(_Section):
     threads: Annotated[int, Field(ge=0)] = Field(0, description="CPU threads of torch; 0 leaves its own choice.")
 
 
+def find_stage(name: str) -> Path:
+    """Returns the file of a stage: a path, or the name of a built-in one, such as `demo` or `3_streaming`.
+
+    Raises:
+        RecipeError: There is none.
+    """
+    if name.endswith((".yaml", ".yml")):
+        return Path(name)
+    here = Path(__file__).parent
+    folder = next((one for one in (here.parent / "stages", here / "_resources" / "stages") if one.is_dir()), here)
+    known = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    if name not in known:
+        raise RecipeError(f"stage {name!r} does not exist; the built-in ones are {', '.join(known)} (or give a file)")
+    return known[name]
+
+
 def load_stage(path: Path, overrides: Sequence[str] = ()) -> Stage:
     """Reads and checks a stage.
 

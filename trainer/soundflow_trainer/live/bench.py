@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 import numpy as np
+import rich.table
 
 from soundflow_data.timeline import SAMPLE_RATE
 from soundflow_trainer.live.engine import Decided, Engine, EngineSettings, Wrote
@@ -196,3 +197,28 @@ def _percentiles(values: Sequence[float]) -> tuple[float, float, float]:
         return float("nan"), float("nan"), float("nan")
     p50, p95, p99 = np.percentile(np.array(values) * 1000, [50, 95, 99])
     return float(p50), float(p95), float(p99)
+
+
+def plain(measures: LiveMeasures) -> dict[str, float | int | bool | None]:
+    """Returns measures for JSON."""
+    return {name: None if value != value else value for name, value in asdict(measures).items()}  # noqa: PLR0124 - NaN
+
+
+def show(measured: Sequence[LiveMeasures]) -> rich.table.Table:
+    """Returns measures as a table."""
+    shown = rich.table.Table(title="live runtime, real-time playback (ms)")
+    for column in ("sessions", "variant", "decisions", "decision p50", "p95", "p99", "first text p50", "p95", "p99",
+                   "stalls", "on time", "stale steps"):  # fmt: skip
+        shown.add_column(column, justify="right")
+    for one in measured:
+        times = (one.decision_p50_ms, one.decision_p95_ms, one.decision_p99_ms, one.first_p50_ms, one.first_p95_ms)
+        shown.add_row(
+            str(one.sessions),
+            "coupled" if one.coupled else "queue",
+            str(one.decisions),
+            *(f"{value:.1f}" for value in (*times, one.first_p99_ms)),
+            f"{one.stall_rate:.1%}",
+            f"{one.on_time_rate:.1%}",
+            str(one.stale_steps),
+        )
+    return shown
