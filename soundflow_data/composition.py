@@ -36,7 +36,7 @@ from soundflow_data.timeline import (
 
 Range = tuple[float, float]
 
-ATTEMPTS = 4  # scenes that are drawn before a stream is dropped
+ATTEMPTS = 8  # scenes that are drawn before a stream is dropped
 LIKELY_SHARE = 0.8  # another episode is tried when this share of a mean one still fits
 BED_DRAWS = 16
 HEADROOM = 0.891  # -1 dBFS, the highest peak that a mix may reach

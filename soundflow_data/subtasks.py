@@ -33,6 +33,8 @@ ABILITIES: Final = (
     "environment_aware_agent",
 )
 
+NEEDS: Final = ("sounds", "speech", "recordings", "dialogues")
+
 Screenplay = Callable[["Scene"], None]
 
 
@@ -81,10 +83,16 @@ def subtask(
         needs: Kinds of material that it needs; what is missing is then said before the run starts.
 
     Raises:
-        SubtaskError: The ability does not exist.
+        SubtaskError: The ability, a language or a need does not exist.
     """
-    if ability not in ABILITIES:
-        raise SubtaskError(f"ability {ability!r} does not exist; it must be one of {', '.join(ABILITIES)}")
+    for what, given, known in (
+        ("ability", (ability,), ABILITIES),
+        ("language", languages, ("en", "zh")),
+        ("need", needs, NEEDS),
+    ):
+        for one in given:
+            if one not in known:
+                raise SubtaskError(f"{what} {one!r} does not exist; it must be one of {', '.join(known)}")
 
     def wrap(screenplay: Screenplay) -> Subtask:
         return Subtask(

@@ -62,11 +62,11 @@ def run(
         with terminal.logged(out / LOG):
             made = _make(terminal, job, shards, executor, workers, address)
             complete = job.finish()
-            valid = check_run(terminal, out, workers)[0].ok if with_check and complete else True
+            valid = check_run(terminal, out, workers)[0].ok if with_check and complete else None
             picture = _draw(job, made) if with_picture and complete else None
             terminal.keep(f"made {plural(made.shards, 'shard')}, {plural(len(made.failures), 'failure')}")
-    _report(terminal, job, made, complete, picture)
-    if made.failures or not valid:
+    _report(terminal, job, made, complete, valid, picture)
+    if made.failures or valid is False:
         raise typer.Exit(FAILED)
 
 
@@ -154,7 +154,9 @@ def _draw(job: Run, made: _Made) -> Path:
     return there if there.exists() and not made.shards else write_preview(job.out)
 
 
-def _report(terminal: Terminal, job: Run, made: _Made, complete: bool, picture: Path | None) -> None:
+def _report(
+    terminal: Terminal, job: Run, made: _Made, complete: bool, valid: bool | None, picture: Path | None
+) -> None:
     """Tells what there is now: streams per ability, drops, and where it all is."""
     from soundflow_data.quality.stats import stats  # noqa: PLC0415
     from soundflow_pipelines.cli.stats import drop_lines, group_table, groups_as_json  # noqa: PLC0415
@@ -182,6 +184,7 @@ def _report(terminal: Terminal, job: Run, made: _Made, complete: bool, picture: 
             "recipe": job.corpus.recipe.name,
             "out": str(job.out),
             "complete": complete,
+            "valid": valid,
             "shards": {
                 "planned": len(job.plan),
                 "there": len(scan.receipts),
