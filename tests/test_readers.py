@@ -95,7 +95,7 @@ def test_wrong_options_are_named(values: dict[str, Any], message: str) -> None:
 
 
 def test_an_unknown_reader_is_answered_with_the_closest() -> None:
-    with pytest.raises(BankError, match=r"no reader 'esc5'; did you mean 'esc50'\? There are builtin_sounds"):
+    with pytest.raises(BankError, match=r"no reader 'esc5'; did you mean 'esc50'\? There are aishell"):
         load_reader("esc5")
     with pytest.raises(BankError, match="there is no such file"):
         load_reader("nowhere/mine.py")

@@ -9,6 +9,7 @@ _CC = re.compile(
 )
 _WORDS = {"attribution": "BY", "noncommercial": "NC", "noderivatives": "ND", "noderivs": "ND", "sharealike": "SA"}
 _NUMBER = re.compile(r"\b(\d\.\d)\b")
+_SPLIT = re.compile(r"(?<=non)[- ](?=commercial)|(?<=no)[- ](?=deriv)|(?<=share)[- ](?=alike)")
 _BY = ("BY", "NC", "ND", "SA")
 
 
@@ -30,7 +31,7 @@ def licence_name(text: str, default: str) -> str:
 
 def _from_title(text: str) -> str:
     """Reads titles such as `Attribution-NonCommercial-ShareAlike 3.0 International` or `CC BY-NC 4.0`."""
-    words = re.findall(r"[a-z]+", re.sub(r"(?<=n)[- ](?=commercial|deriv)|(?<=e)[- ](?=alike)", "", text.lower()))
+    words = re.findall(r"[a-z]+", _SPLIT.sub("", text.lower()))
     parts = [_WORDS.get(word, word.upper()) for word in words]
     if "BY" not in parts or not ({"attribution", "cc"} & set(words)):
         return ""

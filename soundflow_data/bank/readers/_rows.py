@@ -43,6 +43,7 @@ def read_table(
     mark: str = ",",
     quoted: bool = True,
     skip: int = 0,
+    comment: str = "",
 ) -> Iterator[tuple[int, Row | RowError]]:
     """Reads a table of texts row by row, and goes on after a row that is broken.
 
@@ -57,6 +58,7 @@ def read_table(
         mark: What stands between columns.
         quoted: Whether values may be quoted.
         skip: Lines to pass over at the start.
+        comment: Rows that start with it are passed over.
 
     Returns:
         The number of each row, counted from 1, and the row or what is wrong with it.
@@ -81,7 +83,7 @@ def read_table(
             raise BankError(
                 f"source {source!r}: {table} lacks the columns {', '.join(missing)}; it has {', '.join(header)}"
             )
-        yield from _rows(reader, header, needed)
+        yield from _rows(reader, header, needed, comment)
 
 
 def _encoding(source: str, table: Path) -> str:
@@ -94,7 +96,7 @@ def _encoding(source: str, table: Path) -> str:
 
 
 def _rows(
-    reader: Iterator[list[str]], header: Sequence[str], needed: Sequence[str]
+    reader: Iterator[list[str]], header: Sequence[str], needed: Sequence[str], comment: str
 ) -> Iterator[tuple[int, Row | RowError]]:
     number = 0
     while True:
@@ -106,7 +108,7 @@ def _rows(
             number += 1
             yield number, RowError(f"cannot be taken apart ({error})", "broken row")
             continue
-        if fields:
+        if fields and not (comment and fields[0].startswith(comment)):
             number += 1
             yield number, _row(header, fields, needed)
 
