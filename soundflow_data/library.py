@@ -20,6 +20,8 @@ from soundflow_data.timeline import Event
 
 Rows = NDArray[np.int32]
 
+RELEASE_BYTES = 64 << 20  # of samples read, after which the pages of the banks are given back to the system
+
 
 class Sound(msgspec.Struct, frozen=True, kw_only=True):
     """A kind of sound that the split has clips of.
@@ -86,6 +88,7 @@ class Library:
         self.ontology = ontology
         self._rows = dict(rows)
         self._sounds = self._by_label()
+        self._bytes_read = 0
         self._bed_shelf = functools.cache(self._find_beds)
         self._find_sounds = functools.lru_cache(maxsize=1024)(self._find_sounds_uncached)
 
@@ -261,6 +264,9 @@ class Library:
         bank = self.banks.get(event.bank)
         if bank is not None:
             pcm = bank.pcm(bank.find(event.clip), event.clip_start, stop)
+            self._bytes_read += pcm.nbytes
+            if self._bytes_read > RELEASE_BYTES:
+                self.release()
         else:
             pcm = self.speech.pcm(event)[event.clip_start : stop]
         if len(pcm) != event.num_samples:
@@ -274,6 +280,7 @@ class Library:
         """Lets the operating system take back the pages of the banks that were read."""
         for bank in self.banks.values():
             bank.release()
+        self._bytes_read = 0
 
 
 def _fits(entry: object, countable: bool, family: str, assistant: str, role: str) -> bool:
