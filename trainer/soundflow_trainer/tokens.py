@@ -103,7 +103,9 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int = 1024) -> StreamToken
 
 
 def _load(source: Path | str) -> Any:
+    # The file of the fast tokenizer is all that is needed, and no version of transformers names its class as another does.
+    kind = PreTrainedTokenizerFast if (Path(source) / "tokenizer.json").is_file() else AutoTokenizer
     try:
-        return AutoTokenizer.from_pretrained(str(source), use_fast=True)
+        return kind.from_pretrained(str(source))
     except (OSError, ValueError, KeyError) as error:
         raise SoundFlowError(f"no tokenizer can be loaded from {str(source)!r}: {error}") from error

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
-from transformers import AutoConfig, Qwen2_5OmniThinkerConfig
+from transformers import Qwen2_5OmniThinkerConfig
 
 from soundflow_data.errors import SoundFlowError
 from soundflow_data.timeline import DEFAULT_CHUNK
@@ -30,6 +31,7 @@ from soundflow_trainer.tokens import StreamTokenizer, load_tokenizer, prepare_to
 
 WEIGHTS: Final = "model.safetensors"
 SETTINGS: Final = "soundflow.json"
+MODEL_TYPE: Final = "qwen2_5_omni_thinker"
 ARCHITECTURE: Final = "Qwen2_5OmniThinkerForConditionalGeneration"
 
 
@@ -127,14 +129,20 @@ def adopt_model(source: str, *, chunk: int = DEFAULT_CHUNK) -> tuple[AudioIntera
 
 
 def _config(folder: Path) -> Qwen2_5OmniThinkerConfig:
+    """Reads the thinker's configuration, whichever version of transformers wrote it."""
     try:
-        config = AutoConfig.from_pretrained(str(folder))
+        data = json.loads((folder / "config.json").read_bytes())
     except (OSError, ValueError) as error:
         raise SoundFlowError(f"{str(folder)!r} has no usable config.json: {error}") from error
-    config = getattr(config, "thinker_config", config)
-    if config.model_type != "qwen2_5_omni_thinker":
-        raise SoundFlowError(f"{str(folder)!r} holds a {config.model_type!r} model; a Qwen2.5-Omni thinker is needed")
-    return config
+    data = data.get("thinker_config", data)
+    if data.get("model_type") != MODEL_TYPE:
+        raise SoundFlowError(
+            f"{str(folder)!r} holds a {data.get('model_type')!r} model; a Qwen2.5-Omni thinker is needed"
+        )
+    rope = data["text_config"].pop("rope_parameters", None)  # the name since transformers 5, which reads the old one too
+    if rope is not None:
+        data["text_config"] |= {"rope_theta": rope.pop("rope_theta"), "rope_scaling": rope}
+    return Qwen2_5OmniThinkerConfig.from_dict(data)
 
 
 def _published(name: str) -> str:
