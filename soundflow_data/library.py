@@ -20,7 +20,7 @@ from soundflow_data.timeline import Event
 
 Rows = NDArray[np.int32]
 
-RELEASE_BYTES = 64 << 20  # of samples read, after which the pages of the banks are given back to the system
+RESIDENT_BYTES = 128 << 20  # banks that are smaller together stay in memory; of larger ones, half of this is kept
 
 
 class Sound(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +89,7 @@ class Library:
         self._rows = dict(rows)
         self._sounds = self._by_label()
         self._bytes_read = 0
+        self._bank_bytes = 2 * sum(sum(bank.info.parts) for bank in banks.values())
         self._bed_shelf = functools.cache(self._find_beds)
         self._find_sounds = functools.lru_cache(maxsize=1024)(self._find_sounds_uncached)
 
@@ -264,9 +265,7 @@ class Library:
         bank = self.banks.get(event.bank)
         if bank is not None:
             pcm = bank.pcm(bank.find(event.clip), event.clip_start, stop)
-            self._bytes_read += pcm.nbytes
-            if self._bytes_read > RELEASE_BYTES:
-                self.release()
+            self._note_read(pcm.nbytes)
         else:
             pcm = self.speech.pcm(event)[event.clip_start : stop]
         if len(pcm) != event.num_samples:
@@ -281,6 +280,12 @@ class Library:
         for bank in self.banks.values():
             bank.release()
         self._bytes_read = 0
+
+    def _note_read(self, num_bytes: int) -> None:
+        """Gives pages back while a shard is being made: it would otherwise come to hold a gigabyte of a large bank."""
+        self._bytes_read += num_bytes
+        if self._bank_bytes > RESIDENT_BYTES and self._bytes_read > RESIDENT_BYTES // 2:
+            self.release()
 
 
 def _fits(entry: object, countable: bool, family: str, assistant: str, role: str) -> bool:
