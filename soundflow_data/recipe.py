@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from soundflow_data.composition import Conditions
 from soundflow_data.errors import RecipeError
+from soundflow_data.quality.check.limits import Checks
 from soundflow_data.subtasks import find_subtask
 from soundflow_data.timeline import SAMPLE_RATE
 
@@ -110,6 +111,7 @@ class Recipe(_Section):
     codec: Literal["flac", "opus"] = "flac"
     streams_per_shard: Annotated[int, Field(gt=0)] = 256
     limits: Limits = Limits()
+    checks: Checks = Checks()
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
@@ -195,7 +197,7 @@ class LoadedRecipe(BaseModel):
 
     def fingerprint(self) -> str:
         """SHA-256 of everything in the recipe that decides the bytes of a shard, the sub-task files included."""
-        data = self.recipe.model_dump(mode="json", exclude={"limits"})
+        data = self.recipe.model_dump(mode="json", exclude={"limits", "checks"})
         data["banks"] = dict.fromkeys(self.recipe.banks)  # their own fingerprints count, not their paths
         files = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in self.subtasks.items()}
         text = json.dumps([data, files], sort_keys=True)
@@ -238,9 +240,29 @@ def load_resolved(text: bytes, subtasks: Mapping[str, str], path: Path) -> Loade
         subtasks: File of each sub-task, as the run noted it.
         path: Where the recipe was read from at the time.
     """
-    recipe = Recipe.model_validate(yaml.safe_load(text))
+    recipe = read_resolved(text, path)
     files = {name: find_subtask(name if not name.endswith(".py") else file) for name, file in subtasks.items()}
     return LoadedRecipe(recipe=recipe, path=path, subtasks=files)
+
+
+def read_resolved(text: bytes, path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Reads the recipe alone that a run directory keeps; its sub-tasks and banks need not be there any more.
+
+    Args:
+        text: The YAML that `LoadedRecipe.resolved_yaml` wrote.
+        path: How messages call it.
+        overrides: Settings that win over it, such as `checks.duplicates.similarity=0.98`.
+
+    Raises:
+        RecipeError: It does not mean anything; all that is wrong is named at once.
+    """
+    data = yaml.safe_load(text)
+    for override in overrides:
+        _override(data, override)
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        raise RecipeError(_explain(path, error)) from None
 
 
 def _override(data: dict[str, Any], override: str) -> None:
@@ -301,6 +323,13 @@ def _explain_one(problem: dict[str, Any]) -> str:
 
 
 def _fields_at(place: Sequence[str | int]) -> list[str]:
-    sections: dict[str, type[BaseModel]] = {"voices": Voices, "beds": Beds, "limits": Limits, "banks": BankChoice}
-    model = sections.get(str(place[0]), Recipe) if place else Recipe
+    """Returns the keys that a section may have; the names of banks are the user's own and no part of the way."""
+    model: type[BaseModel] = Recipe
+    for part in place:
+        if part == "banks":
+            model = BankChoice
+            break
+        if str(part) in model.model_fields:
+            kind = model.model_fields[str(part)].annotation
+            model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else model
     return list(model.model_fields)

@@ -2,6 +2,7 @@ r"""Names of everything in a run directory, and the arithmetic of shards.
 
     out/
       README.md  croissant.json  LICENSES.csv  status.json      written by the last step (catalog), as is preview.png
+      report.html                                               written by `soundflow check`
       recipe.yaml  run.json                                     what was asked for, and with what
       data/<split>/<split>-000000.tar                           the number counts the shards of the split
       manifest/<split>/part-000000.parquet                      one row per stream   \
@@ -36,7 +37,8 @@ STATUS: Final = "status.json"
 RECIPE: Final = "recipe.yaml"
 RUN: Final = "run.json"
 PREVIEW: Final = "preview.png"  # a few streams; drawn by whoever runs the job
-CATALOG: Final = (README, CROISSANT, LICENSES, STATUS, PREVIEW)
+REPORT: Final = "report.html"  # what `soundflow check` has found
+CATALOG: Final = (README, CROISSANT, LICENSES, STATUS, PREVIEW, REPORT)
 
 DATA: Final = "data/"
 RECEIPTS: Final = "receipts/"

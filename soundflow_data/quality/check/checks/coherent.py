@@ -1,0 +1,56 @@
+"""A sound is never both answered and kept silent under one instruction, and standing promises hold.
+
+    request      [ count the barks ]                              [ stop counting ]
+    bark                              ^ "once"    ^ "twice"                            (silent: cancelled)
+    stretch      |<------------------- one instruction ------------------->|<----- the next one ----->|
+
+What the user says and is answered to begins a new stretch; within one, all sounds of a kind have one fate.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from soundflow_data.quality.check.base import StreamCheck, Subject
+from soundflow_data.timeline import Event, Timeline
+
+
+class Coherent(StreamCheck):
+    """Compares what was answered with what was kept silent."""
+
+    summary = "No sound is both answered and kept silent under one instruction; what was promised is kept."
+
+    def faults(self, subject: Subject) -> Iterator[str]:
+        """Yields one fault for each sound that has two fates, or none though others of its kind were answered."""
+        timeline = subject.timeline
+        answered = {i for i, _ in _answered_at(timeline)}
+        silent = {i for silence in timeline.silences for i in silence.events}
+        for _ in answered & silent:
+            yield "an event is answered and kept silent"
+        sounds = [(i, event) for i, event in enumerate(timeline.events) if event.label and event.kind != "speech"]
+        labels = {event.label for i, event in sounds if i in answered}
+        cuts = sorted(end for i, end in _answered_at(timeline) if timeline.events[i].kind == "speech")
+        fates: dict[tuple[str, int], set[bool]] = defaultdict(set)
+        for i, event in sounds:
+            if i in answered or i in silent:
+                stretch = sum(cut <= event.onset for cut in cuts)
+                fates[event.label, stretch].add(i in answered)
+            elif event.label in labels:
+                yield f"{_where(event)} is left open though others of its kind are answered"
+        for both in fates.values():
+            if len(both) == 2:
+                yield "a sound is answered once and kept silent once under the same instruction"
+
+
+def _answered_at(timeline: Timeline) -> Iterator[tuple[int, int]]:
+    """Yields each event on whose being heard a response came, and the moment; older evidence does not count."""
+    for response in timeline.responses:
+        for i in response.events:
+            event = timeline.events[i]
+            if event.onset < response.evidence <= event.end:
+                yield i, response.evidence
+
+
+def _where(event: Event) -> str:
+    return "a noise bed" if event.kind == "noise" else f"a {event.role} sound"

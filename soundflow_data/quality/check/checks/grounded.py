@@ -1,0 +1,51 @@
+"""Each event has a clip, and the clip bears out what the event says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from soundflow_data.quality.check.base import StreamCheck, Subject
+from soundflow_data.timeline import Event
+
+
+class Grounded(StreamCheck):
+    """Looks up the clip of every event, where the banks are at hand."""
+
+    summary = "Each event has a clip that its bank holds, with the label, text, source and licence that it claims."
+
+    def faults(self, subject: Subject) -> Iterator[str]:
+        """Yields one fault for each claim that is not borne out."""
+        for event in subject.timeline.events:
+            if event.kind == "speech":
+                if not (event.text and event.speaker):
+                    yield "speech without a text or a speaker"
+            elif not event.label:
+                yield f"{event.kind} without a label"
+            yield from _clip_faults(event, subject)
+
+
+def _clip_faults(event: Event, subject: Subject) -> Iterator[str]:
+    if event.bank not in subject.known.recipe.banks and event.bank != subject.known.recipe.voices.engine:
+        yield f"the recipe has no bank {event.bank!r}"
+        return
+    bank = subject.known.bank(event.bank)
+    if bank is None:  # a voice that speaks when asked, or a bank that is gone, of which the verdict has a note
+        return
+    if event.clip not in bank:
+        yield f"bank {event.bank!r} has no such clip"
+        return
+    clip = bank.clip(bank.find(event.clip))
+    if event.clip_start + event.num_samples > clip.num_samples:
+        yield "an event is longer than its clip"
+    if not _accepts(clip.label, event.label, subject):
+        yield f"{event.label} stands on a clip of {clip.label or 'no label'}"
+    if event.kind == "speech" and event.text != clip.text:
+        yield "what is said is not the text of the clip"
+    if (event.corpus, event.origin, event.licence) != (clip.corpus, clip.origin, clip.licence):
+        yield "corpus, source recording or licence are not those of the clip"
+
+
+def _accepts(found: str, claimed: str, subject: Subject) -> bool:
+    """Whether a clip of one label or tag is accepted as a sound of another label."""
+    ontology = subject.known.ontology
+    return claimed in (found, ontology.canonical(found)) or claimed in ontology.with_tag(found)
