@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -274,6 +274,12 @@ class Scene:
         What was promised in one episode holds in the next ones too, where the sound would have to be answered.
         """
         self._promised.add(sound.label)
+
+    def bar(self, labels: Iterable[str]) -> None:
+        """Keeps kinds of sound, and what could be taken for them, out of the rest of the stream and its background."""
+        labels = set(labels)
+        self._promised |= labels
+        self.labels_in_use |= labels
 
     def finish(self) -> None:
         """Lets no other episode follow: a standing instruction that was given would cover whatever is heard in it."""
