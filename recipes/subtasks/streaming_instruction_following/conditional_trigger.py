@@ -3,9 +3,14 @@
 user       [ tell me when the kettle whistles ]
 sound                                              [ door slam ]      [ kettle whistling ....... ]
 response                                       ^ "I will."                   ^ "The kettle is whistling."
+
+user       [ never mind the kettle ]                 or:  [ Tom, tell me when the kettle whistles ]
+sound                                  [ kettle ]                                                    [ kettle ]
+response                           ^ "Okay."
 """
 
 from soundflow_data import Scene, subtask
+from soundflow_data.bystanders import aside, interlude
 
 REQUESTS = {
     "en": [
@@ -31,19 +36,35 @@ ALERTS = {
     ],
     "zh": ["[我听到了|现在有|听，有]{sound}。", "[来了|有了]，{sound}。"],
 }
+CANCELS = {
+    "en": ["[never mind|forget about|no need to listen for|I no longer need] {sound}[ now|, thanks|]."],
+    "zh": ["[不用|别再]留意{sound}了[，谢谢|]。", "{sound}[就算了吧|不用告诉我了]。"],
+}
+CANCELLED = {"en": ["[okay|all right|sure], [I won't|I'll let it pass]."], "zh": ["[好的|行]，[不提醒了|我就不说了]。"]}
 
 
 @subtask(ability="streaming_instruction_following", needs=("speech", "sounds"))
 def conditional_trigger(scene: Scene) -> None:
-    sound = scene.choose_sound()
+    calm = scene.chance(0.7)
+    sound = scene.choose_sound(assistant="silent" if calm else "")
+    if calm and scene.chance(0.3):
+        if scene.chance(0.5):
+            aside(scene, scene.phrase(REQUESTS, sound=sound.phrase))
+            scene.pause(0.5, 2.0)
+        scene.stay_silent(scene.play(sound, max_s=4.0), "nobody has asked the assistant yet")
+        scene.pause(0.5, 2.0)
+    interlude(scene, unlike=sound, most=1)
     request = scene.say(scene.phrase(REQUESTS, sound=sound.phrase))
     scene.respond(scene.phrase(ACKNOWLEDGEMENTS), evidence=request.end)
-    for _ in range(scene.integer(0, 3)):
-        scene.pause(0.6, 3.0)
-        other = scene.play(scene.choose_distractor(unlike=sound), max_s=4.0)
-        scene.stay_silent(other, "not the sound that was asked for")
-    if scene.chance(0.8):
-        scene.pause(0.8, 4.0)
+    scene.pause(0.6, 3.0)
+    interlude(scene, unlike=sound, most=3)
+    if calm and scene.chance(0.35):
+        cancel = scene.say(scene.phrase(CANCELS, sound=sound.phrase))
+        scene.respond(scene.phrase(CANCELLED), evidence=cancel.end)
+        scene.pause(0.8, 3.0)
+        scene.stay_silent(scene.play(sound, max_s=4.0), "the instruction was cancelled")
+        return
+    if scene.chance(0.85):
         heard = scene.play(sound)
         scene.respond(scene.phrase(ALERTS, sound=sound.phrase), evidence=heard.recognisable, kind="trigger")
     scene.promise(sound)

@@ -1,11 +1,12 @@
-"""The user asks for a count; the assistant says "once", "twice", ... right after each one, and ignores other sounds.
+"""The user asks for a count; the assistant says "once", "twice", ... right after each one, until it is told to stop.
 
-user       [ count the barks ]
-sound                              [ bark ]     [ doorbell ]     [ bark ]
-response                      ^ "I'll count."  ^ "Once."                 ^ "Twice."
+sound      [ bark ]                    [ bark ]     [ doorbell ]     [ bark ]                           [ bark ]
+user                [ count the barks ]                                        [ that's enough, thanks ]
+response                             ^ "I'll count." ^ "Once."             ^ "Twice."                  ^ "Okay."
 """
 
 from soundflow_data import Scene, subtask
+from soundflow_data.bystanders import aside, interlude
 
 REQUESTS = {
     "en": [
@@ -30,19 +31,39 @@ TIMES = {
     "en": ["once", "twice", "three times", "four times", "five times", "six times"],
     "zh": ["一次", "两次", "三次", "四次", "五次", "六次"],
 }
+STOPS = {
+    "en": ["[that's enough|okay|thank you], [you can stop|no need to go on|stop] counting[ now| please|]."],
+    "zh": ["[可以了|好了|谢谢]，[别再数了|不用数了|停止计数吧]。"],
+}
+STOPPED = {
+    "en": ["[okay|all right|sure], [I've stopped|no more counting|I'll stop here]."],
+    "zh": ["[好的|行|没问题]，[不数了|我停下了|到此为止]。"],
+}
 
 
 @subtask(ability="streaming_instruction_following", needs=("speech", "sounds"))
 def event_counting(scene: Scene) -> None:
-    sound = scene.choose_sound(countable=True)
+    calm = scene.chance(0.7)  # nobody has to speak up about it unless asked
+    sound = scene.choose_sound(countable=True, assistant="silent" if calm else "")
+    if calm and scene.chance(0.4):
+        scene.stay_silent(scene.play(sound, single=True, max_s=3.0), "nobody has asked yet")
+        scene.pause(0.5, 2.0)
+    interlude(scene, unlike=sound, most=1)
+    if scene.chance(0.25):
+        aside(scene, scene.phrase(REQUESTS, sound=sound.phrase))
+        scene.pause(0.5, 2.0)
     request = scene.say(scene.phrase(REQUESTS, sound=sound.phrase))
     scene.respond(scene.phrase(ACKNOWLEDGEMENTS), evidence=request.end)
-    for times in TIMES[scene.language][: scene.integer(2, 6)]:
+    for times in TIMES[scene.language][: scene.integer(1, 6)]:
         scene.pause(0.8, 3.5)
-        if scene.chance(0.4):
-            other = scene.play(scene.choose_distractor(unlike=sound), max_s=3.0)
-            scene.stay_silent(other, "not the sound to be counted")
-            scene.pause(0.4, 1.5)
+        interlude(scene, unlike=sound, most=1, gap_s=(0.4, 1.5))
         heard = scene.play(sound, single=True, max_s=3.0)
         scene.respond(times, evidence=heard.recognisable, kind="count")
-    scene.promise(sound)
+    if calm and scene.chance(0.5):
+        scene.pause(0.5, 2.0)
+        scene.respond(scene.phrase(STOPPED), evidence=scene.say(scene.phrase(STOPS)).end)
+        for _ in range(scene.integer(1, 2)):
+            scene.pause(0.6, 2.5)
+            scene.stay_silent(scene.play(sound, max_s=3.0), "the instruction was cancelled")
+    else:
+        scene.promise(sound)
