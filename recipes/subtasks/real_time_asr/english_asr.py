@@ -1,30 +1,49 @@
-"""Real-time transcription: every word is written in the chunk in which it ends; sounds in between are not.
+"""Real-time transcription: every word is written in the chunk in which it ends; sounds and other languages are not.
 
-speaker    [ the  train  leaves  at  nine ]     [ ... ]
-sound                                      [ horn ]
-response      the  train  leaves  at  nine
+user       [ write down what she says ]                                         [ that is enough ]
+speaker                                 [ the train leaves at nine ]
+sound                                                               [ horn ]
+response                              ^ "Okay." the train leaves at nine ]                              ^ "Done."
 """
 
-from soundflow_data import Scene, subtask
+from soundflow_data import Heard, Scene, subtask
+from soundflow_data.bystanders import interlude
+from soundflow_data.duty import begin, end
+from soundflow_data.texts import load_texts
 
+LANGUAGE, OTHER = "en", "zh"
 INSTRUCTIONS = [
-    "[Write down|Transcribe] [what you hear|the speech|every word][ word by word|].",
-    "[Give me|I need] a live transcript[ of the speaker|].",
+    "[Write down|Transcribe] [what you hear in English|the English speech|every English word][ word by word|].",
+    "[Give me|I need] a live English transcript[ of the speaker|].",
+    "[实时|逐字]写下[听到的|别人说的]英语。",
 ]
+REQUESTS = {
+    "en": [
+        "[please |can you |]write down what [the speaker|my colleague|my guest] says in English[, word by word|].",
+        "[transcribe|take down] the English talk [live|as it is said|from now on][, please|].",
+    ],
+    "zh": [
+        "[请|麻烦你|]把[主讲人|我同事|客人]说的英语[逐字|实时][写下来|记下来]。",
+        "[请|帮我]边听边记[客人|我同事]的英语[，谢谢|]。",
+    ],
+}
 
 
 @subtask(ability="real_time_asr", languages=("en",), needs=("speech",))
 def english_asr(scene: Scene) -> None:
-    scene.instruct(scene.phrase(INSTRUCTIONS))
-    recorded = scene.has_recordings and scene.chance(0.7)
-    for _ in range(scene.integer(2, 6) if recorded else scene.integer(1, 3)):
-        if recorded:
-            heard = scene.recite(speaker="speaker")
-        else:
-            heard = scene.say(scene.phrase(scene.texts("sentences")), speaker="speaker")
-        scene.transcribe(heard)
+    def speak() -> Heard:
+        if scene.instruction and scene.has_recordings and scene.chance(0.7):
+            return scene.recite(language=LANGUAGE, speaker="speaker")
+        text = scene.phrase(load_texts("sentences")[LANGUAGE])
+        return scene.say(text, language=LANGUAGE, speaker="speaker")
+
+    begin(scene, written=INSTRUCTIONS, spoken=REQUESTS, idle=speak)
+    for _ in range(scene.integer(1, 4)):
+        scene.transcribe(speak())
         scene.pause(0.3, 2.0)
-        if scene.has_sounds and scene.chance(0.3):
-            sound = scene.play(scene.choose_distractor(), max_s=2.0)
-            scene.stay_silent(sound, "a sound has no words")
-            scene.pause(0.3, 1.0)
+        if scene.num_voices(OTHER) and scene.chance(0.25):
+            foreign = scene.say(scene.phrase(load_texts("sentences")[OTHER]), language=OTHER, speaker="guest")
+            scene.stay_silent(foreign, "not in the language that was asked for")
+            scene.pause(0.3, 1.5)
+        interlude(scene, most=1, talk=False, gap_s=(0.3, 1.2))
+    end(scene, idle=speak)
