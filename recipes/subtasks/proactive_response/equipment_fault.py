@@ -1,0 +1,50 @@
+"""Nobody asks anything: the assistant speaks up when a machine fails or leaks, and lets healthy machines and talk pass.
+
+sound      [ washing machine ..... ]                               [ bearing grinding ....... ]
+visitor                              [ the fan was repaired, Tom ]
+response                                                                  ^ "A bearing is grinding; switch it off ..."
+"""
+
+from soundflow_data import Scene, subtask
+from soundflow_data.bystanders import aside
+
+DOMAIN = "equipment_fault"
+TALK = {  # about such things, which is no such thing
+    "en": [
+        "[the fan|our boiler|the washing machine|my car] was [repaired|checked|replaced] [yesterday|last week|twice].",
+        "[did you call|have you paid|who called] the [plumber|electrician|mechanic]?",
+        "[the pipe|the engine|the motor] [made a strange noise|was leaking|stalled] [last winter|on Monday|years ago].",
+        "[I read|they say] that [gas leaks|burst pipes|short circuits] are [rare|dangerous|expensive].",
+        "[we need|let us buy] a new [fan|drill|mixer|belt] [soon|next month|for the workshop].",
+    ],
+    "zh": [
+        "[风扇|锅炉|洗衣机|汽车][昨天|上周|前天][修好了|检查过了|换了新的]。",
+        "你[叫了|联系了|付了][水管工|电工|修车师傅][吗|没有]？",
+        "[水管|发动机|电机][去年冬天|星期一|以前][漏过水|响得奇怪|坏过]。",
+        "[听说|书上说][煤气泄漏|水管爆裂|短路]很[少见|危险|费钱]。",
+        "[我们|该]买[台新风扇|把新电钻|个新搅拌机]了。",
+    ],
+}
+
+WARNINGS = {
+    "en": ["{advice}", "[Excuse me|Sorry to interrupt|Listen|Attention|Just so you know]. {advice}"],
+    "zh": ["{advice}", "[打扰一下|听我说|请注意|提醒一下]。{advice}"],
+}
+
+
+@subtask(ability="proactive_response", needs=("speech", "sounds"))
+def equipment_fault(scene: Scene) -> None:
+    steps = ["harmless"] * scene.integer(0, 2) + ["talk"] * scene.integer(0, 1)
+    steps += ["danger"] * scene.chance(0.65)
+    for step in scene.sample(steps or ["harmless"], len(steps) or 1):
+        if step == "danger":
+            sound = scene.choose_danger(DOMAIN)
+            heard = scene.play(sound)
+            warning = scene.phrase(WARNINGS, advice=scene.advice(sound))
+            scene.respond(warning, evidence=heard.recognisable, kind="warning")
+            scene.promise(sound)  # said once, so it is not heard again
+        elif step == "harmless":
+            scene.stay_silent(scene.play(scene.choose_harmless(DOMAIN)), "harmless")
+        else:
+            aside(scene, scene.phrase(TALK), reason="only talked about")
+        scene.pause(0.6, 3.0)

@@ -1,0 +1,50 @@
+"""Nobody asks anything: the assistant warns of traffic dangers, and lets ordinary traffic and talk about it pass.
+
+sound      [ car passing ]                              [ tyres screeching ....... ]
+visitor                    [ the road is icy, Peter ]
+response                                                      ^ "Tyres are screeching. Step back from the road."
+"""
+
+from soundflow_data import Scene, subtask
+from soundflow_data.bystanders import aside
+
+DOMAIN = "traffic_danger"
+TALK = {  # about such things, which is no such thing
+    "en": [
+        "[the road|our street|the crossing] is [icy|closed|very busy] [today|this week|at this hour].",
+        "[a truck|somebody|the bus] [honked|braked hard|reversed] [at me|in front of us] [yesterday|this morning].",
+        "[where|when] [does the bus stop|do we cross|did you park]?",
+        "[I heard|there was] [a siren|a crash|a train] [last night|near the school|an hour ago].",
+        "[wear|take|do not forget] your [helmet|lamp|bright jacket] [when you ride|tonight|on the bike].",
+    ],
+    "zh": [
+        "[今天|这周|这会儿][路上很滑|那条街封了|路口车很多]。",
+        "[昨天|今天早上][有辆卡车|有人|公交车][按了喇叭|急刹车|倒车]。",
+        "[公交车停在哪儿|我们在哪儿过马路|你车停哪儿了]？",
+        "[昨晚|刚才|一小时前]我听说[有警笛|撞车了|火车晚点]。",
+        "[骑车|晚上|出门][戴上头盔|开着灯|穿亮色衣服]。",
+    ],
+}
+
+WARNINGS = {
+    "en": ["{advice}", "[Excuse me|Sorry to interrupt|Listen|Attention|Just so you know]. {advice}"],
+    "zh": ["{advice}", "[打扰一下|听我说|请注意|提醒一下]。{advice}"],
+}
+
+
+@subtask(ability="proactive_response", needs=("speech", "sounds"))
+def traffic_danger(scene: Scene) -> None:
+    steps = ["harmless"] * scene.integer(0, 2) + ["talk"] * scene.integer(0, 1)
+    steps += ["danger"] * scene.chance(0.65)
+    for step in scene.sample(steps or ["harmless"], len(steps) or 1):
+        if step == "danger":
+            sound = scene.choose_danger(DOMAIN)
+            heard = scene.play(sound)
+            warning = scene.phrase(WARNINGS, advice=scene.advice(sound))
+            scene.respond(warning, evidence=heard.recognisable, kind="warning")
+            scene.promise(sound)  # said once, so it is not heard again
+        elif step == "harmless":
+            scene.stay_silent(scene.play(scene.choose_harmless(DOMAIN)), "harmless")
+        else:
+            aside(scene, scene.phrase(TALK), reason="only talked about")
+        scene.pause(0.6, 3.0)
