@@ -6,19 +6,20 @@ response                                                                        
 """
 
 from soundflow_data import Scene, subtask
+from soundflow_data.bystanders import aside
 
 QUESTIONS = {
     "en": {
-        "first": ["[what was|which was] the first sound[ you heard| just now|]?", "what did you hear first?"],
+        "first": ["[what was|which was] the first sound[ you heard|]?", "what did you hear first[ of all|]?"],
         "last": [
             "[what was|which was] the last sound[ you heard| just now|]?",
             "what was that [just now|a moment ago]?",
         ],
-        "before": ["what [did you hear|was there] before {later}?", "which sound came before {later}?"],
+        "before": ["what [did you hear|was there] [right |]before {later}?", "which sound came before {later}?"],
         "whether": ["[did you hear|was there] {sound}[ just now| earlier|]?", "has there been {sound}?"],
     },
     "zh": {
-        "first": ["[刚才|]第一个声音是什么？", "你最先听到[了|的是]什么？"],
+        "first": ["第一个声音是什么？", "你最先听到[了|的是]什么？"],
         "last": ["[刚才|]最后一个声音是什么？", "刚刚那是什么声音？"],
         "before": ["{later}之前[是什么声音|你听到了什么]？"],
         "whether": ["[刚才|之前|]有{sound}吗？", "你听到{sound}了吗？"],
@@ -35,17 +36,25 @@ NO = {"en": ["no, [I did not hear|there was no sign of] {sound}."], "zh": ["没�
 @subtask(ability="environment_aware_agent", background=False, needs=("speech", "sounds"))
 def ambient_context_qa(scene: Scene) -> None:
     heard = []
+    opening = not scene.events  # only then is the first sound of the episode the first of all
     for _ in range(scene.integer(2, 4)):
-        sound = scene.choose_distractor(unlike=[one for one, _ in heard])
+        sound = scene.choose_distractor(fresh=True)  # so that "before the doorbell" has one meaning
         heard.append((sound, scene.play(sound, max_s=4.0)))
         scene.stay_silent(heard[-1][1], "nobody asked about it yet")
         scene.pause(0.8, 3.0)
-    absent = scene.choose_distractor(unlike=[one for one, _ in heard])
-    about = scene.choice(["first", "last", "before", "whether", "not"])
+        if scene.chance(0.25):
+            aside(scene)
+            scene.pause(0.5, 2.0)
+    absent = scene.choose_distractor(fresh=True)
+    about = scene.choice(["last", "before", "whether", "not", *(["first"] if opening else [])])
     place = {"first": 0, "last": -1, "before": -2}.get(about, scene.integer(0, len(heard) - 1))
     sound, source = heard[place]
     asked = absent if about == "not" else sound
     table = QUESTIONS[scene.language]["whether" if about == "not" else about]
-    question = scene.say(scene.phrase(table, sound=asked.phrase, later=heard[-1][0].phrase))
+    words = scene.phrase(table, sound=asked.phrase, later=heard[-1][0].phrase)
+    if scene.chance(0.35):
+        aside(scene, words)
+        scene.pause(0.6, 2.0)
+    question = scene.say(words)
     answer = {"whether": YES, "not": NO}.get(about, ANSWERS)
     scene.respond(scene.phrase(answer, sound=asked.phrase), evidence=question.end, on=[source, question])
