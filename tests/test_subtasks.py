@@ -1,23 +1,107 @@
-"""The common promises, held by every sub-task file that exists."""
+"""The common promises, held by every sub-task file that exists, and the particular ones of some."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
+from soundflow_data.bank import Bank
+from soundflow_data.bank.build import build_bank
+from soundflow_data.bank.readers.builtin_sounds import BuiltinSounds
 from soundflow_data.corpus import Corpus
-from soundflow_data.errors import SubtaskError
+from soundflow_data.errors import Drop, SubtaskError
+from soundflow_data.ontology import load_abilities, load_ontology
+from soundflow_data.phrases import count_forms
+from soundflow_data.recipe import load_recipe
 from soundflow_data.subtasks import ABILITIES, builtin_subtasks, find_subtask, load_subtask
 from soundflow_data.targets import decision_time_s, project
-from soundflow_data.timeline import SAMPLE_RATE
+from soundflow_data.texts import load_texts
+from soundflow_data.timeline import SAMPLE_RATE, Timeline
 
 ALL = sorted(builtin_subtasks())
-PLAYABLE = [name for name in ALL if "dialogues" not in load_subtask(builtin_subtasks()[name]).needs]
+GOLDEN = Path(__file__).parent / "golden" / "subtasks.json"
+NUM_STREAMS = 10  # per sub-task and language
+SPEECH_WORK = ("real_time_asr", "streaming_translation")
+
+KINDS = (
+    "dog_bark", "cat_meow", "doorbell", "door_knock", "desk_bell", "bicycle_bell", "phone_ring", "keys_jingle",
+    "footsteps", "coin_drop", "kettle_whistle", "hammer_blow", "laughter", "sobbing", "yawn", "cough", "applause",
+    "baby_cry", "scream", "throat_clearing", "fan", "rattling_fan", "gas_leak", "machine_hum", "vacuum_cleaner",
+    "blender", "glass_breaking", "smoke_alarm", "thunder", "rain", "wind", "alarm_clock", "car_horn", "siren_wail",
+    "engine_idle", "car_passing", "plucked_melody", "piano_chords", "drum_beat", "violin_tune", "rooster", "cow",
+    "white_noise", "pink_noise", "office_ambience", "street_ambience", "brown_noise",
+)  # fmt: skip
 
 
-def test_every_ability_has_a_subtask() -> None:
+@pytest.fixture(scope="module")
+def rich_bank(tmp_path_factory: pytest.TempPathFactory) -> Bank:
+    """Sounds of every ability, two clips each."""
+    path = tmp_path_factory.mktemp("rich") / "sounds"
+    build_bank(BuiltinSounds(kinds=KINDS, clips=2, beds=2, bed_s=6.0), path)
+    return Bank.open(path)
+
+
+@pytest.fixture(scope="module")
+def play(rich_bank: Bank, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[Timeline]]:
+    """Plans the first streams of a sub-task in a language; each sub-task once."""
+    folder = tmp_path_factory.mktemp("recipes")
+    corpora: dict[tuple[str, str], Corpus] = {}
+    played: dict[tuple[str, str], list[Timeline]] = {}
+
+    def corpus_of(name: str, language: str) -> Corpus:
+        if (name, language) not in corpora:
+            path = folder / f"{len(corpora)}.yaml"
+            recipe = {
+                "name": "subtasks",
+                "seed": 11,
+                "streams": 100,
+                "duration_s": [16, 32],
+                "languages": {language: 1.0},
+                "splits": {"train": 1.0},
+                "subtasks": {name: 1.0},
+                "banks": {"sounds": {"path": str(rich_bank.path)}},
+                "streams_per_shard": 10,
+            }
+            path.write_text(yaml.safe_dump(recipe))
+            corpora[name, language] = Corpus(load_recipe(path), {"sounds": rich_bank})
+        return corpora[name, language]
+
+    def streams(name: str, language: str) -> list[Timeline]:
+        if (name, language) not in played:
+            corpus = corpus_of(name, language)
+            played[name, language] = [timeline for i in range(NUM_STREAMS) for timeline in _compose(corpus, i)]
+        return played[name, language]
+
+    streams.corpus_of = corpus_of  # type: ignore[attr-defined]
+    return streams
+
+
+def _compose(corpus: Corpus, index: int) -> list[Timeline]:
+    try:
+        return [corpus.compose(corpus.spec("train", index))]
+    except Drop as drop:
+        if drop.reason != "longer than the recipe allows":
+            raise
+        return []
+
+
+def streams_of(name: str, play: Callable[..., list[Timeline]]) -> list[Timeline]:
+    return [
+        timeline for language in load_subtask(builtin_subtasks()[name]).languages for timeline in play(name, language)
+    ]
+
+
+def test_every_published_subtask_is_there_and_no_other() -> None:
+    published = {f"{ability.name}/{task.name}" for ability in load_abilities().abilities for task in ability.subtasks}
+    assert set(ALL) == published
+    assert len(ALL) == 28
     assert {name.split("/")[0] for name in ALL} == set(ABILITIES)
 
 
@@ -27,24 +111,49 @@ def test_files_are_short_and_drawn(name: str) -> None:
     task = load_subtask(path)
     assert task.id == name
     text = path.read_text(encoding="utf-8")
-    assert text.count("\n") <= 85
+    assert text.count("\n") <= 95
     docstring = text.split('"""')[1]
     drawing = docstring.partition("\n\n")[2]
     assert "response" in drawing, "the docstring draws one example stream"
 
 
-@pytest.mark.parametrize("name", PLAYABLE)
-def test_promises(name: str, make_corpus: Callable[..., Corpus]) -> None:
+@pytest.mark.parametrize("name", ALL)
+def test_texts_are_varied(name: str) -> None:
+    path = builtin_subtasks()[name]
+    source = path.read_text(encoding="utf-8")
+    tables = [load_texts(table) for table in re.findall(r'texts\("(\w+)"\)', source)]
+    tables += [load_texts("parallel_sentences")] * ("draw_sentence" in source)
+    tables += [load_texts("parallel_phrases")] * ("draw_phrases" in source)
+    own = load_subtask(path).screenplay.__globals__
+    tables += [table for key, table in own.items() if key.isupper() and isinstance(table, dict | list)]
+    assert sum(map(_forms, tables)) >= 300
+
+
+def _forms(table: object) -> int:
+    """Counts surface forms; a template with the name of a sound has one for every sound, and so on."""
+    if isinstance(table, str):
+        slots = set(re.findall(r"{(\w+)}", table))
+        product = len(load_ontology()) if slots & {"sound", "first", "second", "a", "later"} else 1
+        product *= 12 if "seconds" in slots else 1
+        product *= 30 if "advice" in slots else 1  # answers of a proactive domain, per language
+        return count_forms([table]) * product
+    if isinstance(table, dict):
+        product = 1
+        slots = table.get("slots", {})
+        for values in slots.values() if isinstance(slots, dict) else ():
+            product *= len(values)
+        return product * sum(_forms(value) for key, value in table.items() if key != "slots")
+    return sum(map(_forms, table)) if isinstance(table, list) else 1
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_promises(name: str, play: Callable[..., list[Timeline]]) -> None:
     task = load_subtask(builtin_subtasks()[name])
-    languages = {language: 1 / len(task.languages) for language in task.languages}
-    corpus = make_corpus(subtasks={name: 1.0}, languages=languages, duration_s=[15, 45])
+    timelines = streams_of(name, play)
+    assert len(timelines) >= NUM_STREAMS * len(task.languages) * 0.7
     texts: set[str] = set()
-    for index in range(16):
-        spec = corpus.spec("train", index)
-        timeline = corpus.compose(spec)
+    for timeline in timelines:
         timeline.check()
-        assert timeline.language == spec.language
-        assert timeline == corpus.compose(spec)
         for target in project(timeline).spoken:
             for i in target.responses:
                 response = timeline.responses[i]
@@ -55,11 +164,177 @@ def test_promises(name: str, make_corpus: Callable[..., Corpus]) -> None:
             assert 0 <= silence.start < silence.end <= timeline.num_samples
         if not task.background:
             assert not [e for e in timeline.events if e.kind != "noise" and e.role != "foreground"]
+        marked = [text for text in _all_texts(timeline) if set("{}[]|") & set(re.sub(r"^\[Speaker \d\] ", "", text))]
+        assert not marked, "a template was not filled in"
     assert len(texts) >= 8, "texts are varied"
+    assert any(timeline.responses for timeline in timelines)
 
 
-def test_dialogue_subtask_is_checked_where_its_material_is() -> None:
-    assert set(ALL) - set(PLAYABLE) == {"voice_chatting/multi_turn_dialogue"}
+def _all_texts(timeline: Timeline) -> list[str]:
+    return [thing.text for thing in (*timeline.events, *timeline.responses)] + [timeline.instruction]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_same_stream_from_same_seed(name: str, play: Callable[..., list[Timeline]]) -> None:
+    language = load_subtask(builtin_subtasks()[name]).languages[0]
+    first = play(name, language)[0]
+    corpus = play.corpus_of(name, language)  # type: ignore[attr-defined]
+    index = int(first.key.rsplit("-", 1)[1])
+    assert corpus.compose(corpus.spec("train", index)) == first
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_something_is_kept_silent_on(name: str, play: Callable[..., list[Timeline]]) -> None:
+    assert any(timeline.silences for timeline in streams_of(name, play))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_dangers_are_answered(name: str, play: Callable[..., list[Timeline]]) -> None:
+    ontology = load_ontology()
+    for timeline in streams_of(name, play):
+        answered = {i for response in timeline.responses for i in response.events}
+        for i, event in enumerate(timeline.events):
+            entry = ontology.get(event.label)
+            if entry is not None and entry.assistant == "respond":
+                assert i in answered, f"{timeline.key}: {event.label} at {event.onset} got no response"
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_silence_has_no_response_of_its_own(name: str, play: Callable[..., list[Timeline]]) -> None:
+    for timeline in streams_of(name, play):
+        for silence in timeline.silences:
+            for response in timeline.responses:
+                due_here = silence.start < response.due <= silence.end
+                assert not (due_here and set(response.events) == set(silence.events)), silence
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name.startswith(SPEECH_WORK)])
+def test_no_untranscribed_words_behind_a_transcript(name: str, play: Callable[..., list[Timeline]]) -> None:
+    for timeline in streams_of(name, play):
+        worded = {"speech", "television", "radio_voice", "singing", "whispering", "crowd_murmur"}
+        assert not worded & {event.label for event in timeline.events}
+
+
+@pytest.mark.parametrize("name", ["english_asr", "mandarin_asr", "noisy_asr", "multi_speaker_asr"])
+def test_transcripts_are_what_was_said(name: str, play: Callable[..., list[Timeline]]) -> None:
+    for timeline in streams_of(f"real_time_asr/{name}", play):
+        written: dict[int, list[str]] = {}
+        for response in timeline.responses:
+            if response.kind == "transcript":
+                written.setdefault(response.events[0], []).append(response.text)
+        for i, words in written.items():
+            words[0] = re.sub(r"^(\[Speaker \d\] |【说话人\d】)", "", words[0])
+            assert words == [word.text for word in timeline.events[i].words]
+
+
+def test_speaker_marks_follow_the_voices(play: Callable[..., list[Timeline]]) -> None:
+    for timeline in streams_of("real_time_asr/multi_speaker_asr", play):
+        voices: dict[str, str] = {}
+        last = ""
+        done: set[int] = set()
+        for response in timeline.responses:
+            event = timeline.events[response.events[0]]
+            if response.kind != "transcript" or response.events[0] in done:
+                continue
+            done.add(response.events[0])
+            mark = re.match(r"\[Speaker (\d)\]|【说话人(\d)】", response.text)
+            assert bool(mark) == (event.speaker != last)
+            if mark:
+                assert voices.setdefault(mark.group(1) or mark.group(2), event.speaker) == event.speaker
+            last = event.speaker
+        assert len(set(voices.values())) == len(voices)
+
+
+def test_counts_count(play: Callable[..., list[Timeline]]) -> None:
+    numbers = ["once", "twice", "three times", "four times", "five times", "six times"]
+    for timeline in play("streaming_instruction_following/event_counting", "en"):
+        said = [response.text for response in timeline.responses if response.kind == "count"]
+        place = 0
+        for text in said:
+            place = 0 if text == "once" else place + 1
+            assert numbers[place] == text
+
+
+def test_tool_calls_match_their_schemas(play: Callable[..., list[Timeline]]) -> None:
+    tools = load_texts("smart_home")["tools"]
+    calls = [
+        r.call for t in streams_of("environment_aware_agent/smart_home_control", play) for r in t.responses if r.call
+    ]
+    assert len(calls) >= 8
+    for call in calls:
+        schema = tools[call.name]
+        assert set(call.arguments) == set(schema)
+        for key, kind in schema.items():
+            value = call.arguments[key]
+            assert value in kind if isinstance(kind, list) else isinstance(value, {"string": str, "integer": int}[kind])
+
+
+def test_delegated_results_come_when_they_are_there(play: Callable[..., list[Timeline]]) -> None:
+    results = 0
+    for timeline in streams_of("environment_aware_agent/delegated_task", play):
+        issued = {r.call.arguments["id"]: r for r in timeline.responses if r.call and r.call.name == "delegate"}
+        cancelled = {r.call.arguments["id"] for r in timeline.responses if r.call and r.call.name == "cancel"}
+        for response in timeline.responses:
+            if response.call and response.call.name == "result":
+                results += 1
+                task = response.call.arguments["id"]
+                assert task not in cancelled
+                assert response.call.arguments["issued_s"] * SAMPLE_RATE == issued[task].evidence
+                assert response.call.arguments["returned_s"] * SAMPLE_RATE == response.due
+    assert results
+
+
+def test_history_lies_three_rounds_back(play: Callable[..., list[Timeline]]) -> None:
+    recalled = 0
+    for timeline in streams_of("environment_aware_agent/history_review", play):
+        kinds = [response.kind for response in timeline.responses]
+        if "recall" in kinds:
+            recalled += 1
+            assert kinds.index("recall") >= 4
+    assert recalled
+
+
+def test_written_tables_hold_true_pairs() -> None:
+    for entry in load_texts("parallel_sentences"):
+        for language in ("en", "zh"):
+            assert set(re.findall(r"{(\w+)}", entry[language])) == set(entry["slots"])
+        assert all(len(pair) == 2 for pairs in entry["slots"].values() for pair in pairs)
+    for dialogues in load_texts("dialogues").values():
+        for dialogue in dialogues:
+            text = json.dumps(dialogue["turns"])
+            assert set(re.findall(r"{(\w+)}", text)) == set(dialogue["slots"])
+    for memories in (table["memories"] for table in load_texts("memories").values()):
+        assert all(
+            "{value}" in line for memory in memories for part in ("tell", "correct", "answer") for line in memory[part]
+        )
+
+
+# -- golden timelines ----------------------------------------------------------------------------------------------
+
+
+def fingerprint(timeline: Timeline) -> str:
+    """Hash of what is heard and said, and when; levels are left out, so that rounding elsewhere does not matter."""
+    story = [
+        [[e.track, e.kind, e.label, e.text, e.onset, e.num_samples] for e in timeline.events],
+        [[r.text, r.evidence, r.due, r.kind, r.call.name if r.call else ""] for r in timeline.responses],
+        [[s.start, s.end, s.reason] for s in timeline.silences],
+    ]
+    return hashlib.sha256(json.dumps(story, ensure_ascii=False).encode()).hexdigest()[:16]
+
+
+def test_golden_timelines(play: Callable[..., list[Timeline]]) -> None:
+    """To accept a change on purpose: `SOUNDFLOW_WRITE_GOLDEN=1 python -m pytest tests/test_subtasks.py -k golden`."""
+    found = {}
+    for name in ALL:
+        for language in load_subtask(builtin_subtasks()[name]).languages:
+            found[f"{name} {language}"] = fingerprint(play(name, language)[0])
+    if os.environ.get("SOUNDFLOW_WRITE_GOLDEN"):
+        GOLDEN.parent.mkdir(exist_ok=True)
+        GOLDEN.write_text(json.dumps(found, indent=1) + "\n")
+    assert found == json.loads(GOLDEN.read_text())
+
+
+# -- files of one's own --------------------------------------------------------------------------------------------
 
 
 def write(tmp_path: Path, text: str) -> Path:
