@@ -8,6 +8,7 @@ import typer
 
 from soundflow_data.version import VERSION
 from soundflow_pipelines.cli.bank import bank
+from soundflow_pipelines.cli.check import check
 from soundflow_pipelines.cli.errors import Commands
 from soundflow_pipelines.cli.plan import plan
 from soundflow_pipelines.cli.query import query
@@ -62,6 +63,7 @@ for _function, _panel in (
     (stats, _LOOK),
     (query, _LOOK),
     (validate, _LOOK),
+    (check, _LOOK),
     (rerender, _LOOK),
     (recipes, _MATERIAL),
 ):
