@@ -5,16 +5,25 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tones import ToneSource
-
-from soundflow_data.errors import SoundFlowError
 from soundflow_trainer.frontend import log_mel
-from soundflow_trainer.live.engine import Chunker, Decided, Ended, Engine, EngineSettings, Session, Wrote, decode_streams
+from soundflow_trainer.live.engine import (
+    Chunker,
+    Decided,
+    Ended,
+    Engine,
+    EngineSettings,
+    Session,
+    Wrote,
+    decode_streams,
+)
 from soundflow_trainer.loss import LossWeights, loss_counts, loss_sums, total_loss
 from soundflow_trainer.model import packed_mask
 from soundflow_trainer.packing import pad
 from soundflow_trainer.sequence import make_example
 from soundflow_trainer.weights import new_model
+from tones import ToneSource
+
+from soundflow_data.errors import SoundFlowError
 
 C = 6400
 
@@ -107,8 +116,7 @@ def test_cached_logits_are_the_offline_logits(overfitted, tokenizer, streams):
 def test_features_of_a_session_are_those_of_training(overfitted, tokenizer, streams):
     stream = streams[0]
     chunker, chunks = Chunker(C), []
-    for at in range(0, len(stream.audio), 1_234):
-        chunks.append(chunker.push(stream.audio[at : at + 1_234]))
+    chunks += [chunker.push(stream.audio[at : at + 1_234]) for at in range(0, len(stream.audio), 1_234)]
     live = np.concatenate([log_mel(piece[k : k + C], C) for piece in chunks for k in range(0, len(piece), C)])
     trained = make_example(stream.audio, stream.timeline, stream.targets, tokenizer).features
     assert live.tobytes() == trained.tobytes()
@@ -161,7 +169,7 @@ def test_context_slides_and_memory_stays(tokenizer, streams):
     for k in range(30):
         embeddings = engine.encode(audio[k * C : (k + 1) * C])
         engine.enqueue(slot, embeddings)
-        fed += [tokenizer.encode("tell me") + [tokenizer.eos]] if k == 0 else [[tokenizer.silent]]
+        fed += [[*tokenizer.encode("tell me"), tokenizer.eos]] if k == 0 else [[tokenizer.silent]]
         engine.step()
         assert engine._cache.lengths[slot] <= 128
     assert engine._cache.num_bytes == size

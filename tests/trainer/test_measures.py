@@ -8,11 +8,6 @@ import math
 import numpy as np
 import pytest
 import soundfile as sf
-from tones import ToneSource, ToneStream
-
-from soundflow_data.errors import SoundFlowError
-from soundflow_data.targets import project
-from soundflow_data.timeline import Response, Silence, Timeline
 from soundflow_trainer.evaluation.events import match, summarise
 from soundflow_trainer.evaluation.measures import judge, measure_text, table
 from soundflow_trainer.evaluation.predictions import (
@@ -39,6 +34,12 @@ from soundflow_trainer.evaluation.text import bleu, chrf, exact, token_f1, word_
 from soundflow_trainer.live.engine import Engine, EngineSettings
 from soundflow_trainer.pictures import draw
 from soundflow_trainer.weights import new_model
+from tones import ToneSource, ToneStream
+from transformers import BertConfig, BertModel
+
+from soundflow_data.errors import SoundFlowError
+from soundflow_data.targets import project
+from soundflow_data.timeline import Response, Silence, Timeline
 
 C = 6400
 
@@ -141,7 +142,9 @@ def spoken_stream(ability, responses, said, *, num_chunks=12):
 
 
 def test_counts_must_be_hit_with_the_right_words():
-    one = spoken_stream("a", [(1, "once", "count"), (5, "twice", "count"), (9, "hello", "answer")], {1: "once", 5: "once"})
+    one = spoken_stream(
+        "a", [(1, "once", "count"), (5, "twice", "count"), (9, "hello", "answer")], {1: "once", 5: "once"}
+    )
     text = measure_text([one])
     assert text.exact_answers == 0.5
     assert text.exact == 0.5
@@ -149,12 +152,16 @@ def test_counts_must_be_hit_with_the_right_words():
 
 
 def test_transcripts_are_compared_whole():
-    one = spoken_stream("real_time_asr", [(1, "one two", "transcript"), (4, "three", "transcript")], {2: "one", 4: "three"})
+    one = spoken_stream(
+        "real_time_asr", [(1, "one two", "transcript"), (4, "three", "transcript")], {2: "one", 4: "three"}
+    )
     assert measure_text([one]).wer == pytest.approx(1 / 3)
 
 
 def test_interpretations_are_compared_whole():
-    one = spoken_stream("streaming_translation", [(1, "good morning to all of you", "translation")], {1: "good morning to all of you"})
+    one = spoken_stream(
+        "streaming_translation", [(1, "good morning to all of you", "translation")], {1: "good morning to all of you"}
+    )
     text = measure_text([one])
     assert text.chrf == pytest.approx(100)
     assert text.bleu > 0
@@ -326,13 +333,11 @@ def test_benchmark_runs_a_model_on_files_and_scores_every_event(tokenizer, tmp_p
         assert sorted(reply.id for reply in replies) == ["1", "2", "3", "4", "5"]
         assert {reply.decision for reply in replies} == {decision}
     (tmp_path / CLIPS[0].path).unlink()
-    with pytest.raises(SoundFlowError, match="clip '1'.*check AUDIO_ROOT"):
+    with pytest.raises(SoundFlowError, match=r"clip '1'.*check AUDIO_ROOT"):
         list(run_clips(engine, CLIPS, tmp_path))
 
 
 def test_semantic_match_with_a_tiny_embedding_model(tokenizer, tmp_path):
-    from transformers import BertConfig, BertModel
-
     config = BertConfig(
         vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
     )

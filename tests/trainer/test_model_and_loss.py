@@ -7,17 +7,19 @@ import math
 
 import pytest
 import torch
-from transformers import Qwen2_5OmniThinkerForConditionalGeneration
+from safetensors.torch import load_file, save_file
+from soundflow_trainer.loss import LossCounts, LossWeights, loss_counts, loss_sums, total_loss
+from soundflow_trainer.model import AudioInteractionModel, packed_mask
+from soundflow_trainer.packing import Batch, pack, pad
+from soundflow_trainer.presets import PRESETS, thinker_config
+from soundflow_trainer.sequence import make_example
+from soundflow_trainer.weights import adopt_model, load_model, new_model, save_model
+from tokenizers import Tokenizer, models
+from transformers import PreTrainedTokenizerFast, Qwen2_5OmniThinkerForConditionalGeneration
 from transformers.models.qwen2_5_omni.modeling_qwen2_5_omni import Qwen2_5OmniThinkerTextModel
 
 from soundflow_data.dice import derive_seed
 from soundflow_data.errors import SoundFlowError
-from soundflow_trainer.loss import LossCounts, LossWeights, loss_counts, loss_sums, total_loss
-from soundflow_trainer.model import AudioInteractionModel, packed_mask
-from soundflow_trainer.packing import pack, pad
-from soundflow_trainer.presets import PRESETS, thinker_config
-from soundflow_trainer.sequence import make_example
-from soundflow_trainer.weights import adopt_model, load_model, new_model, save_model
 
 
 @pytest.fixture
@@ -100,8 +102,6 @@ def test_responses_weigh_what_the_setting_says():
     logits = torch.tensor([[2.0, 0.0], [2.0, 0.0]])
     a, b = -torch.log_softmax(logits[0], 0)
     entropies = {"silent": float(a), "response": float(b)}
-    from soundflow_trainer.packing import Batch
-
     zeros = torch.zeros(1, 2, dtype=torch.long)
     batch = Batch(
         keys=(("x",),),
@@ -163,16 +163,14 @@ def test_a_model_folder_loads_here_and_in_transformers(model, tokenizer, example
 
 def test_published_weights_are_adopted_with_new_rows(model, tokenizer, tmp_path):
     """A folder with the prefix of the full Omni model and a tokenizer without our tokens."""
-    from safetensors.torch import load_file, save_file
-    from tokenizers import Tokenizer, models
-    from transformers import PreTrainedTokenizerFast
-
     save_model(tmp_path, model, tokenizer)
     tensors = {f"thinker.{name}": tensor for name, tensor in load_file(tmp_path / "model.safetensors").items()}
     tensors["thinker.visual.blocks.0.norm1.weight"] = torch.ones(3)
     save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
     words = {f"w{i}": i for i in range(318)}
-    PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel(words, unk_token="w0"))).save_pretrained(tmp_path)
+    PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel(words, unk_token="w0"))).save_pretrained(
+        tmp_path
+    )
     adopted, prepared = adopt_model(str(tmp_path))
     assert len(prepared) == 323
     old = model.language_model.embed_tokens.weight

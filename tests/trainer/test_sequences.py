@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tones import ToneSource
-from transformers.models.whisper import WhisperFeatureExtractor
-
-from soundflow_data.errors import SoundFlowError
-from soundflow_data.targets import project
-from soundflow_data.timeline import Response, Timeline, ToolCall
 from soundflow_trainer import frontend
 from soundflow_trainer.frontend import log_mel
 from soundflow_trainer.packing import pack, pad, plan_rows, useful_share
 from soundflow_trainer.sequence import CONTROL, TEXT, make_example, prefix_tokens, write_native
 from soundflow_trainer.tokens import StreamTokenizer, load_tokenizer, prepare_tokenizer, train_tokenizer
+from tokenizers import Tokenizer, models
+from tones import ToneSource
+from transformers import PreTrainedTokenizerFast
+from transformers.models.whisper import WhisperFeatureExtractor
+
+from soundflow_data.errors import SoundFlowError
+from soundflow_data.targets import project
+from soundflow_data.timeline import Response, Timeline, ToolCall
 
 C = 6400
 
@@ -131,9 +133,6 @@ def test_tokenizer_round_trip_and_missing_tokens(tokenizer, tmp_path):
     again = load_tokenizer(tmp_path / "ours")
     assert again.encode("It rings. 你好") == tokenizer.encode("It rings. 你好")
     assert (again.silent, again.audio) == (tokenizer.silent, tokenizer.audio)
-    from tokenizers import Tokenizer, models
-    from transformers import PreTrainedTokenizerFast
-
     foreign = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"a": 0, "b": 1}, unk_token="a")))
     foreign.save_pretrained(tmp_path / "foreign")
     with pytest.raises(SoundFlowError, match="<silent>"):

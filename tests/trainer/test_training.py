@@ -13,20 +13,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
-from tones import ToneSource
-
-from soundflow_data.dice import Dice
-from soundflow_data.errors import RecipeError, RunError, SoundFlowError
-from soundflow_data.shards.order import ReaderState
-from soundflow_trainer.checkpoints import Checkpoints, damage, find_model, read_progress
+from safetensors.torch import load_file, save_file
+from soundflow_trainer.checkpoints import Checkpoints, _seal, damage, find_model, read_progress
 from soundflow_trainer.files import whole_folder
 from soundflow_trainer.loading import BatchPlan, Examples, load_steps
 from soundflow_trainer.loop import train
 from soundflow_trainer.model import AudioInteractionModel
-from soundflow_trainer.optimization import choose_parts, learning_rate
+from soundflow_trainer.optimization import RowMask, choose_parts, learning_rate
+from soundflow_trainer.presets import thinker_config
 from soundflow_trainer.stage import OptimizerSection, Stage, load_stage
-from soundflow_trainer.weights import load_model
+from soundflow_trainer.tokens import load_tokenizer
+from soundflow_trainer.weights import load_model, new_model
+from tones import ToneSource
+
+from soundflow_data.dice import Dice
+from soundflow_data.errors import RecipeError, RunError, SoundFlowError
+from soundflow_data.shards import LocalStorage, RunIdentity, ShardWriter, StreamReader, plan_shards
+from soundflow_data.shards.order import ReaderState
 
 STAGES = sorted((Path(__file__).parents[2] / "trainer" / "stages").glob("[1-4]_*.yaml"))
 PREFIX = {"lm_head": "lm_head", "adapter": "audio_tower.proj", "language_model": "language_model"}
@@ -78,9 +81,6 @@ def test_one_step_of_every_stage_moves_its_parts_and_nothing_else(path, tmp_path
     small = ["batch.streams=2", "batch.row_tokens=400", "model.preset=tiny", "model.vocabulary=300", "threads=1"]
     few = ["steps=1", "data.loader_workers=0", "checkpoint.validation_streams=2", "optimizer.warmup_share=0"]
     run(load_stage(path, [*small, *few, "checkpoint.every=1"]), tmp_path / "run")
-    from soundflow_trainer.tokens import load_tokenizer
-    from soundflow_trainer.weights import new_model
-
     after, _ = load_model(find_model(tmp_path / "run"))
     tokenizer = load_tokenizer(find_model(tmp_path / "run"))
     before = new_model("tiny", tokenizer, chunk=6400, seed=0).state_dict()
@@ -93,9 +93,6 @@ def test_one_step_of_every_stage_moves_its_parts_and_nothing_else(path, tmp_path
 
 
 def test_new_embeddings_move_alone_when_the_head_is_its_own(tokenizer, source):
-    from soundflow_trainer.optimization import RowMask
-    from soundflow_trainer.presets import thinker_config
-
     config = thinker_config("tiny", tokenizer, 6400)
     config.tie_word_embeddings = config.text_config.tie_word_embeddings = False
     model = AudioInteractionModel(config, chunk=6400, audio_token=tokenizer.audio)
@@ -253,10 +250,6 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_batch(tmp_path):
     stage = make_stage(optimizer={"lr": 1e-3}, steps=3)
     run(stage, tmp_path, stop_at=1)
     folder = tmp_path / "checkpoints/step-00000001"
-    from safetensors.torch import save_file
-
-    from soundflow_trainer.checkpoints import _seal
-
     tensors = load_file(folder / "model/model.safetensors")
     tensors["audio_tower.proj.bias"][:] = float("nan")
     save_file(tensors, folder / "model/model.safetensors", metadata={"format": "pt"})
@@ -275,9 +268,13 @@ def test_streams_of_another_chunk_length_are_refused(tokenizer):
 
 
 def test_a_folder_is_whole_or_absent(tmp_path):
-    with pytest.raises(RuntimeError, match="power"), whole_folder(tmp_path / "a") as folder:
-        (folder / "file").write_text("half")
-        raise RuntimeError("power")
+    def lose_power():
+        with whole_folder(tmp_path / "a") as folder:
+            (folder / "file").write_text("half")
+            raise RuntimeError("power")
+
+    with pytest.raises(RuntimeError, match="power"):
+        lose_power()
     assert list(tmp_path.iterdir()) == []
     with whole_folder(tmp_path / "a") as folder:
         (folder / "file").write_text("whole")
@@ -286,8 +283,6 @@ def test_a_folder_is_whole_or_absent(tmp_path):
 
 def test_shards_are_read_like_any_other_source(tmp_path, tokenizer):
     """The real reader over real tars, with loader workers."""
-    from soundflow_data.shards import LocalStorage, RunIdentity, ShardWriter, StreamReader, plan_shards
-
     source = ToneSource(6)
     plan = plan_shards({"train": 6}, 3)
     for spec in plan:

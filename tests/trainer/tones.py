@@ -69,9 +69,7 @@ class ToneSource:
     def order(
         self, state: ReaderState | None = None, *, rank: int = 0, world_size: int = 1, num_epochs: int | None = 1
     ) -> Order:
-        return Order(
-            state or ReaderState(), self.size, Lane(rank=rank, world_size=world_size), num_epochs=num_epochs
-        )
+        return Order(state or ReaderState(), self.size, Lane(rank=rank, world_size=world_size), num_epochs=num_epochs)
 
     def advance(self, state: ReaderState, count: int) -> ReaderState:
         return advance(state, count, self.size)

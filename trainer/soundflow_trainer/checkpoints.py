@@ -1,10 +1,10 @@
 """Checkpoints: written whole or not at all, checked when they are read, the last few and the best kept.
 
-    checkpoints/step-00000500/
-      model/           a model folder, see `soundflow_trainer.weights`
-      optimizer.pt     state of AdamW, by parameter name
-      progress.json    step, reader state, RNG
-      seal.json        SHA-256 of every other file; written last
+checkpoints/step-00000500/
+  model/           a model folder, see `soundflow_trainer.weights`
+  optimizer.pt     state of AdamW, by parameter name
+  progress.json    step, reader state, RNG
+  seal.json        SHA-256 of every other file; written last
 """
 
 from __future__ import annotations
@@ -80,8 +80,7 @@ class Checkpoints:
     ) -> None:
         """Writes a checkpoint; called by all ranks, written by the first."""
         weights = {
-            name.removeprefix("module."): tensor
-            for name, tensor in get_model_state_dict(module, options=_FULL).items()
+            name.removeprefix("module."): tensor for name, tensor in get_model_state_dict(module, options=_FULL).items()
         }
         state = get_optimizer_state_dict(module, optimizer, options=_FULL)
         if world.leads:

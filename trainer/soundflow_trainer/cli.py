@@ -40,7 +40,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 @app.command(rich_help_panel=_PANEL)
 def train(
     stage: Annotated[str, typer.Argument(help="A stage's YAML file, or the name of a built-in one, such as demo.")],
-    out: Annotated[Path | None, typer.Option(help="Run folder; runs/<name of the stage> by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder; by default that of the stage, or runs/<its name>.")
+    ] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value, such as data.root=out.")] = None,
 ) -> None:
     """Trains a stage, from shards to checkpoints; the same command again goes on where it was."""
@@ -48,10 +50,12 @@ def train(
     from soundflow_trainer.stage import find_stage, load_stage  # noqa: PLC0415
 
     loaded = load_stage(find_stage(stage), settings or [])
-    folder = out or Path("runs") / loaded.name
+    folder = out or loaded.out or Path("runs") / loaded.name
     trained = train_stage(loaded, folder, console=_console())
     if not trained.finished:
-        typer.echo(f"stopped after step {trained.step} of {loaded.steps}; the same command goes on from there", err=True)
+        typer.echo(
+            f"stopped after step {trained.step} of {loaded.steps}; the same command goes on from there", err=True
+        )
         raise typer.Exit(130)
     typer.echo(f"done: {trained.step} steps, checkpoints in {folder / 'checkpoints'}")
 
@@ -190,7 +194,9 @@ def eval_proactive(
         proactive.write_replies(out, replies)
     _show_score(proactive.score_replies(clips, replies), tier)
     if answers is not None and embedding_model is not None:
-        _show_match(replies, semantic_accuracy(replies, proactive.read_answers(answers), embedding_model, threshold=match))
+        _show_match(
+            replies, semantic_accuracy(replies, proactive.read_answers(answers), embedding_model, threshold=match)
+        )
 
 
 def _engine(checkpoint: Path, device: str, settings: EngineSettings) -> Engine:

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: folders and files appear under their names only when everything in them is written."""
+"""Files that are whole or absent: folders and files appear under their names only when all of it is written."""
 
 from __future__ import annotations
 

@@ -76,8 +76,8 @@ def log_mel(audio: NDArray[np.int16] | NDArray[np.float32], chunk: int) -> Featu
     frames = np.lib.stride_tricks.sliding_window_view(mirrored, WINDOW, axis=1)[:, :-1:HOP] * _hann()
     spectrum = scipy.fft.rfft(frames, axis=-1)
     power = (spectrum.real**2 + spectrum.imag**2).reshape(-1, WINDOW // 2 + 1)
-    # A bin lies in two filters at most, so a sparse product is quick; it adds in one order whatever the number of frames,
-    # so a chunk has the same bits alone and among others, and it does not wake the threads of a BLAS.
+    # A bin lies in two filters at most, so a sparse product is quick; it adds in one order whatever the number of
+    # frames, so a chunk has the same bits alone and among others, and it does not wake the threads of a BLAS.
     mel = (_sparse_filters() @ np.ascontiguousarray(power.T)).T.reshape(len(chunks), chunk // HOP, NUM_MELS)
     logarithm = np.log10(np.maximum(mel, 1e-10))
     return ((np.maximum(logarithm, LOUDEST_LOG10 - RANGE_LOG10) + 4.0) / 4.0).astype(np.float32)

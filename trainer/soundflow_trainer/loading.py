@@ -1,7 +1,7 @@
 """From shards to batches: a step always takes the same streams, whatever the number of ranks and loader workers.
 
-Step s of a run that started at `state` takes the places [s * B, (s + 1) * B) after it, of all ranks together; rank r of W
-takes every W-th of them. So three integers say where a run stands, and `reader.advance(state, B)` is the next of them.
+Step s of a run that started at `state` takes the places [s * B, (s + 1) * B) after it, of all ranks together; rank r of
+W takes every W-th of them. So three integers say where a run stands, and `reader.advance(state, B)` is the next place.
 """
 
 from __future__ import annotations
@@ -92,9 +92,10 @@ class Examples(Dataset[Example]):
         """
         stream = self._source[index]
         if stream.targets.chunk != self._chunk:
+            ours_s, theirs_s = self._chunk / SAMPLE_RATE, stream.targets.chunk / SAMPLE_RATE
             raise SoundFlowError(
-                f"stream {stream.timeline.key!r} has chunks of {stream.targets.chunk / SAMPLE_RATE:g} s, but the model "
-                f"decides every {self._chunk / SAMPLE_RATE:g} s; make shards with `chunk_s: {self._chunk / SAMPLE_RATE:g}`"
+                f"stream {stream.timeline.key!r} has chunks of {theirs_s:g} s, but the model decides every {ours_s:g} s; "
+                f"use shards of a recipe with `chunk_s: {ours_s:g}`"
             )
         return make_example(stream.audio, stream.timeline, stream.targets, self._tokenizer)
 

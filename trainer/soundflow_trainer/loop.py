@@ -22,6 +22,7 @@ from soundflow_data.shards.order import ReaderState
 from soundflow_data.shards.reader import StreamReader
 from soundflow_trainer import checkpoints as store
 from soundflow_trainer.distributed import World, accumulating, join_world, spread
+from soundflow_trainer.evaluation.events import summarise
 from soundflow_trainer.evaluation.teacher_forced import Validation, all_texts, choose_validation, score, validate
 from soundflow_trainer.files import write_whole
 from soundflow_trainer.loading import BatchPlan, Examples, Source, load_steps
@@ -30,12 +31,20 @@ from soundflow_trainer.loss import LossCounts, LossWeights, loss_counts, loss_su
 from soundflow_trainer.model import AudioInteractionModel
 from soundflow_trainer.optimization import RowMask, choose_parts, learning_rate, make_optimizer
 from soundflow_trainer.packing import Batch, useful_share
+from soundflow_trainer.pictures import draw
 from soundflow_trainer.stage import Stage
 from soundflow_trainer.tokens import StreamTokenizer, prepare_tokenizer, train_tokenizer
 from soundflow_trainer.weights import adopt_model, load_model, new_model
 
+DRAWN: Final = 4  # streams in the picture of a validation
 TOKENIZER_STREAMS: Final = 512  # streams whose texts train a tokenizer
-_MAY_CHANGE: Final = {"checkpoint": True, "threads": True, "sharding": True, "data": {"loader_workers", "root"}}
+_MAY_CHANGE: Final = {
+    "checkpoint": True,
+    "out": True,
+    "threads": True,
+    "sharding": True,
+    "data": {"loader_workers", "root"},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,13 +244,17 @@ class _Run:
 
     def _validate(self) -> None:
         with self.autocast:
-            timing = validate(self.module, self.validation, self.tokenizer, self.world.device)
+            judged = validate(self.module, self.validation, self.tokenizer, self.world.device)
+        timing = summarise(one.outcome for one in judged)
         self.score = score(timing)
         if self.log is not None:
             self.log.record("validation", self.step, asdict(timing))
+            path = self.out / "log" / "predictions" / f"step-{self.step:08d}.png"
+            draw([self.validation.streams[one.timeline.key] for one in judged[:DRAWN]], judged[:DRAWN], path)
+            self.log.picture(self.step, path)
         self.say(
-            f"step {self.step}: trigger accuracy {timing.trigger_accuracy:.1%} ({timing.hits} hits, {timing.early} early, "
-            f"{timing.late} late, {timing.missed} missed), {timing.false_per_hour:.1f} false per hour"
+            f"step {self.step}: trigger accuracy {timing.trigger_accuracy:.1%} ({timing.hits} hits, {timing.early} "
+            f"early, {timing.late} late, {timing.missed} missed), {timing.false_per_hour:.1f} false per hour"
         )
 
     def _save(self) -> None:
@@ -281,9 +294,7 @@ class _Run:
             self.log.close()
 
 
-def build_model(
-    stage: Stage, source: Source, resumed: Path | None
-) -> tuple[AudioInteractionModel, StreamTokenizer]:
+def build_model(stage: Stage, source: Source, resumed: Path | None) -> tuple[AudioInteractionModel, StreamTokenizer]:
     """Loads or builds the model that the stage starts from, or that of a checkpoint."""
     section = stage.model
     if resumed is not None:

@@ -20,7 +20,7 @@ from transformers.models.qwen2_5_omni import modeling_qwen2_5_omni as omni
 
 from soundflow_data.errors import SoundFlowError
 from soundflow_data.timeline import SAMPLE_RATE
-from soundflow_trainer.frontend import FRAMES_PER_EMBEDDING, HOP, embeddings_per_chunk
+from soundflow_trainer.frontend import FRAMES_PER_EMBEDDING, embeddings_per_chunk
 from soundflow_trainer.packing import Batch
 
 
@@ -140,7 +140,9 @@ class AudioInteractionModel(nn.Module):
         self.gradient_checkpointing = True
         language_model = self.language_model
         # Renamed in transformers 5.
-        enable = getattr(language_model, "activation_checkpointing_enable", language_model.gradient_checkpointing_enable)
+        enable = getattr(
+            language_model, "activation_checkpointing_enable", language_model.gradient_checkpointing_enable
+        )
         enable({"use_reentrant": False})
 
 

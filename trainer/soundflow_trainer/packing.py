@@ -1,8 +1,8 @@
 """Several streams in one row: less padding, with each stream seeing only itself.
 
-    row 0   | stream a ................. | stream c ........ |  padding |
-    segment   1 1 1 1 1 1 1 1 1 1 1 1 1    2 2 2 2 2 2 2 2 2    0 0 0 0
-    position  0 1 2 3 4 5 ...              0 1 2 3 ...          0 0 0 0
+row 0   | stream a ................. | stream c ........ |  padding |
+segment   1 1 1 1 1 1 1 1 1 1 1 1 1    2 2 2 2 2 2 2 2 2    0 0 0 0
+position  0 1 2 3 4 5 ...              0 1 2 3 ...          0 0 0 0
 """
 
 from __future__ import annotations

@@ -113,6 +113,7 @@ class Stage(_Section):
     precision: Literal["float32", "bf16"] = "bf16"
     gradient_checkpointing: bool = False
     sharding: Literal["none", "fsdp"] = "none"
+    out: Path | None = Field(None, description="Run folder; runs/<name> when it is not given here or with --out.")
     threads: Annotated[int, Field(ge=0)] = Field(0, description="CPU threads of torch; 0 leaves its own choice.")
 
 

@@ -103,7 +103,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int = 1024) -> StreamToken
 
 
 def _load(source: Path | str) -> Any:
-    # The file of the fast tokenizer is all that is needed, and no version of transformers names its class as another does.
+    # The file of the fast tokenizer is all that is needed: versions of transformers call its class by other names.
     kind = PreTrainedTokenizerFast if (Path(source) / "tokenizer.json").is_file() else AutoTokenizer
     try:
         return kind.from_pretrained(str(source))

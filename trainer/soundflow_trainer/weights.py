@@ -89,8 +89,8 @@ def load_model(source: Path | str) -> tuple[AudioInteractionModel, StreamTokeniz
         settings = msgspec.json.decode((folder / SETTINGS).read_bytes(), type=ModelSettings)
     except OSError as error:
         raise SoundFlowError(
-            f"{str(folder)!r} is no model folder of SoundFlow: {SETTINGS} is missing; give `checkpoints/step-.../model` "
-            "or a run folder of `soundflow train`"
+            f"{str(folder)!r} is no model folder of SoundFlow: {SETTINGS} is missing; give "
+            "`checkpoints/step-.../model` or a run folder of `soundflow train`"
         ) from error
     except msgspec.DecodeError as error:
         raise SoundFlowError(f"{str(folder / SETTINGS)!r} is damaged: {error}") from error
@@ -139,7 +139,9 @@ def _config(folder: Path) -> Qwen2_5OmniThinkerConfig:
         raise SoundFlowError(
             f"{str(folder)!r} holds a {data.get('model_type')!r} model; a Qwen2.5-Omni thinker is needed"
         )
-    rope = data["text_config"].pop("rope_parameters", None)  # the name since transformers 5, which reads the old one too
+    rope = data["text_config"].pop(
+        "rope_parameters", None
+    )  # the name since transformers 5, which reads the old one too
     if rope is not None:
         data["text_config"] |= {"rope_theta": rope.pop("rope_theta"), "rope_scaling": rope}
     return Qwen2_5OmniThinkerConfig.from_dict(data)

@@ -55,13 +55,9 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
 
 
-def judge(
-    timeline: Timeline, targets: Targets, prediction: Prediction, *, window: int = DEFAULT_WINDOW
-) -> Judged:
+def judge(timeline: Timeline, targets: Targets, prediction: Prediction, *, window: int = DEFAULT_WINDOW) -> Judged:
     """Matches the predictions of one stream with its targets."""
-    outcome = match(
-        prediction.decisions(), targets.decisions(), timeline.silences, chunk=targets.chunk, window=window
-    )
+    outcome = match(prediction.decisions(), targets.decisions(), timeline.silences, chunk=targets.chunk, window=window)
     return Judged(timeline=timeline, targets=targets, prediction=prediction, outcome=outcome)
 
 

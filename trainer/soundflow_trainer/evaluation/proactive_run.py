@@ -1,7 +1,7 @@
 """Runs a model on the clips of Proactive-Sound-Bench, alone (Single) or joined (Multiple-3, Multiple-5).
 
-Clips of a group follow one another with a second of silence after each. Speech counts for the clip in which it began, or
-in whose second of silence; so every event of a group is scored.
+Clips of a group follow one another with a second of silence after each. Speech counts for the clip in which it began,
+or in whose second of silence; so every event of a group is scored.
 """
 
 from __future__ import annotations

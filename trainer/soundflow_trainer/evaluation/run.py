@@ -122,7 +122,12 @@ def show_stability(measured: dict[int, Timing]) -> rich.table.Table:
     one = measured[1].trigger_accuracy
     for count, timing in measured.items():
         share = timing.trigger_accuracy / one if one else float("nan")
-        cells = (str(timing.streams), _percent(timing.trigger_accuracy), _percent(share), _number(timing.false_per_hour))
+        cells = (
+            str(timing.streams),
+            _percent(timing.trigger_accuracy),
+            _percent(share),
+            _number(timing.false_per_hour),
+        )
         shown.add_row(str(count), *cells)
     return shown
 

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from soundflow_data.timeline import Timeline
-from soundflow_trainer.evaluation.events import Timing, match, summarise
-from soundflow_trainer.loading import Examples, Source
+from soundflow_trainer.evaluation.events import Timing
+from soundflow_trainer.evaluation.measures import Judged, judge
+from soundflow_trainer.evaluation.predictions import Prediction
+from soundflow_trainer.loading import Examples, Source, StreamLike
 from soundflow_trainer.packing import Batch, pack
 from soundflow_trainer.sequence import CONTROL
 from soundflow_trainer.tokens import StreamTokenizer
@@ -23,16 +25,12 @@ class Validation:
     """Streams that are scored again and again.
 
     Attributes:
-        timelines: By key.
-        targets: bool (num_chunks,) by key.
+        streams: By key.
         batches: The packed streams.
-        chunk: Samples per chunk.
     """
 
-    timelines: dict[str, Timeline]
-    targets: dict[str, NDArray[np.bool_]]
+    streams: dict[str, StreamLike]
     batches: list[Batch]
-    chunk: int
 
 
 def choose_validation(
@@ -44,25 +42,27 @@ def choose_validation(
     indices = range(len(source)) if chosen is None else chosen
     samples = [source[i] for i in indices]
     return Validation(
-        timelines={sample.timeline.key: sample.timeline for sample in samples},
-        targets={sample.timeline.key: sample.targets.decisions() for sample in samples},
+        streams={sample.timeline.key: sample for sample in samples},
         batches=pack([examples[i] for i in indices], row_tokens=row_tokens, rows_per_batch=rows),
-        chunk=chunk,
     )
 
 
 @torch.no_grad()
-def validate(module: nn.Module, validation: Validation, tokenizer: StreamTokenizer, device: torch.device) -> Timing:
-    """Scores the decisions of a model, given the true past."""
+def validate(
+    module: nn.Module, validation: Validation, tokenizer: StreamTokenizer, device: torch.device
+) -> list[Judged]:
+    """Judges the decisions of a model, given the true past; words are not decoded."""
     was_training = module.training
     module.eval()
-    outcomes = []
+    judged = []
     for batch in validation.batches:
         for key, decisions in decide(module(batch.to(device)), batch, tokenizer).items():
-            timeline = validation.timelines[key]
-            outcomes.append(match(decisions, validation.targets[key], timeline.silences, chunk=validation.chunk))
+            stream = validation.streams[key]
+            texts = {int(k): "" for k in np.flatnonzero(decisions)}
+            prediction = Prediction(key=key, num_chunks=len(decisions), texts=texts)
+            judged.append(judge(stream.timeline, stream.targets, prediction))
     module.train(was_training)
-    return summarise(outcomes)
+    return judged
 
 
 def decide(logits_KV: torch.Tensor, batch: Batch, tokenizer: StreamTokenizer) -> dict[str, NDArray[np.bool_]]:

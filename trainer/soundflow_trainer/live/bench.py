@@ -165,9 +165,7 @@ def measure(
     )
 
 
-def largest_load(
-    try_sessions: Callable[[int], LiveMeasures], *, most: int = 256
-) -> tuple[int, list[LiveMeasures]]:
+def largest_load(try_sessions: Callable[[int], LiveMeasures], *, most: int = 256) -> tuple[int, list[LiveMeasures]]:
     """Finds how many sessions run in real time: doubling, then halving the gap.
 
     Args:

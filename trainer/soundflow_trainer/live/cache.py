@@ -4,10 +4,10 @@
     slot 1   | prefix | kept chunks ....... | free ............. |
                       ^ the oldest are dropped here when a slot is full
 
-The policy for long sessions is a sliding window: the prefix (the instruction) stays for ever, and when a slot is full the
-oldest quarter of the rest goes. What stays moves forward, so that positions never exceed the capacity: a key that was
-rotated for position p is rotated back by the number of dropped positions, which is exact for rotary embeddings. What was
-dropped lives on only as far as the kept values have taken it in.
+The policy for long sessions is a sliding window: the prefix (the instruction) stays for ever, and when a slot is full
+the oldest quarter of the rest goes. What stays moves forward, so that positions never exceed the capacity: a key that
+was rotated for position p is rotated back by the number of dropped positions, which is exact for rotary embeddings.
+What was dropped lives on only as far as the kept values have taken it in.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@
 One step of the decoder feeds every session that has something to do, all in one forward pass:
 
     listening, queue of 1    <silent> a a a a a a a a a a                       -> one decision
-    listening, queue of 3    <eos> a.. <silent> a.. <silent> a..                -> one decision: stale ones are not asked
+    listening, queue of 3    <eos> a.. <silent> a.. <silent> a..                -> one decision, none for stale ones
     speaking                 the last token                                     -> the next token
 
 The positions in between are those of the native layout, so what the decoder has seen is what it was trained on.
@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import torch
@@ -125,7 +125,7 @@ class Engine:
         self,
         model: AudioInteractionModel,
         tokenizer: StreamTokenizer,
-        settings: EngineSettings = EngineSettings(),  # noqa: B008 - frozen
+        settings: EngineSettings = EngineSettings(),
         *,
         keep_trace: bool = False,
     ) -> None:
@@ -336,7 +336,7 @@ class Session:
         """Ends the session; samples of an unfinished chunk are not decided on."""
         self.engine.close(self.slot)
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -380,9 +380,7 @@ class Chunker:
         return everything[:whole]
 
 
-def decode_streams(
-    engine: Engine, streams: Sequence[tuple[NDArray[np.int16], str]]
-) -> list[list[LiveEvent]]:
+def decode_streams(engine: Engine, streams: Sequence[tuple[NDArray[np.int16], str]]) -> list[list[LiveEvent]]:
     """Decodes several streams side by side, each as if it were alone and decoding took no time.
 
     Args:

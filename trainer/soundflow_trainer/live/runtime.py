@@ -4,8 +4,8 @@
     encoder            inbox -> chunk embeddings -> queue            |
     decoder                                         queue -> decision, text
 
-The encoder never waits for the decoder: while a response is spoken, what is heard meanwhile is encoded and queued. In the
-coupled variant one thread does both in turn: a chunk is encoded only when the decoder is done with the chunk before it.
+The encoder never waits for the decoder: while a response is spoken, what is heard meanwhile is encoded and queued. In
+the coupled variant one thread does both in turn: a chunk is encoded when the decoder is done with the one before it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import queue
 import threading
 import time
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,9 +45,7 @@ class LiveSession:
         self._chunker = Chunker(runtime.engine.model.chunk)
         self.happened: queue.SimpleQueue[Timed] = queue.SimpleQueue()
 
-    def push(
-        self, samples: NDArray[np.int16] | NDArray[np.float32], *, sample_rate: int = SAMPLE_RATE
-    ) -> None:
+    def push(self, samples: NDArray[np.int16] | NDArray[np.float32], *, sample_rate: int = SAMPLE_RATE) -> None:
         """Hears samples.
 
         Raises:
@@ -159,7 +157,7 @@ class Runtime:
         for thread in self._threads:
             thread.join()
 
-    def __enter__(self) -> Runtime:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
