@@ -112,6 +112,12 @@ def test_bench_live_measures_both_variants(run_folder, corpus):
     assert all(one["decisions"] > 0 for one in measured)
 
 
+def test_bench_train_compares_packed_with_padded(run_folder, corpus):
+    result = call("bench-train", run_folder, corpus, "--streams", 8, "--row-tokens", 400)
+    assert "packed" in result.output
+    assert "padded" in result.output
+
+
 def test_eval_proactive_scores_a_run_and_a_file(run_folder, tmp_path):
     rows = []
     for number, decision in ((1, "RESPOND"), (2, "IGNORE")):

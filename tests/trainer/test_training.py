@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from soundflow_trainer.checkpoints import Checkpoints, _seal, damage, find_model, read_progress
 from soundflow_trainer.files import whole_folder
@@ -241,6 +242,32 @@ def test_the_next_stage_starts_from_the_best_of_the_last(tmp_path):
     moved = {name for name in first if not torch.equal(first[name], after[name])}
     assert moved
     assert all(name.startswith(("audio_tower.proj", "audio_tower.ln_post")) for name in moved)
+
+
+# -- adapters --------------------------------------------------------------------------------------------------------
+
+
+def test_adapters_train_resume_exactly_and_are_saved_merged(tmp_path):
+    settings = {"train": ["language_model"], "lora": {"rank": 2, "alpha": 4.0}, "steps": 4}
+    run(make_stage(**settings), tmp_path / "whole")
+    run(make_stage(**settings), tmp_path / "pieces", stop_at=2)
+    run(make_stage(**settings), tmp_path / "pieces")
+    assert equal(weights_of(tmp_path / "whole", 4), weights_of(tmp_path / "pieces", 4))
+    merged, tokenizer = load_model(find_model(tmp_path / "whole"))
+    before = new_model("tiny", tokenizer, chunk=6400, seed=0).state_dict()
+    moved = {name for name, tensor in merged.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert moved
+    assert all(name.split(".")[-2] in ("q_proj", "k_proj", "v_proj", "o_proj") for name in moved)
+    delta = merged.state_dict()["language_model.layers.0.self_attn.q_proj.weight"]
+    delta = delta - before["language_model.layers.0.self_attn.q_proj.weight"]
+    assert torch.linalg.matrix_rank(delta, rtol=1e-3) <= 2
+
+
+def test_adapters_need_the_language_model_and_real_targets(tmp_path):
+    with pytest.raises(ValidationError, match="add language_model"):
+        make_stage(train=["adapter"], lora={})
+    with pytest.raises(SoundFlowError, match="no_such_module"):
+        run(make_stage(train=["language_model"], lora={"targets": ["no_such_module"]}), tmp_path)
 
 
 # -- bad input -------------------------------------------------------------------------------------------------------

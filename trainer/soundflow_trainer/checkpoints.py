@@ -27,6 +27,7 @@ from torch.distributed.checkpoint.state_dict import (
 
 from soundflow_data.errors import SoundFlowError
 from soundflow_data.shards.order import ReaderState
+from soundflow_trainer import lora
 from soundflow_trainer.distributed import World
 from soundflow_trainer.files import sha256, whole_folder
 from soundflow_trainer.model import AudioInteractionModel
@@ -77,8 +78,9 @@ class Checkpoints:
         optimizer: torch.optim.Optimizer,
         progress: Progress,
         world: World,
+        adapted: bool = False,
     ) -> None:
-        """Writes a checkpoint; called by all ranks, written by the first."""
+        """Writes a checkpoint, with merged adapters when `adapted`; called by all ranks, written by the first."""
         weights = {
             name.removeprefix("module."): tensor for name, tensor in get_model_state_dict(module, options=_FULL).items()
         }
@@ -86,6 +88,9 @@ class Checkpoints:
         if world.leads:
             with whole_folder(self._folder / f"step-{progress.step:08d}") as folder:
                 (folder / MODEL).mkdir()
+                if adapted:
+                    lora.save_trained(folder, model, weights)
+                    weights = lora.merge(model, weights)
                 save_weights(folder / MODEL, weights, model)
                 tokenizer.save(folder / MODEL)
                 torch.save(state, folder / "optimizer.pt")

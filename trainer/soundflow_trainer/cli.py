@@ -159,6 +159,31 @@ def bench_live(
             typer.echo(f"largest number of sessions in real time on this machine: {found}")
 
 
+@app.command("bench-train", rich_help_panel=_PANEL)
+def bench_train(
+    checkpoint: Checkpoint,
+    shards: Annotated[Path, typer.Argument(help="Run directory whose streams are used.")],
+    split: Annotated[str, typer.Option(help="Which split.")] = "train",
+    streams: Annotated[int, typer.Option(help="Number of streams.")] = 64,
+    row_tokens: Annotated[int, typer.Option(help="Longest row.")] = 2048,
+    rows: Annotated[int, typer.Option(help="Rows of a forward pass.")] = 4,
+    device: Device = "cpu",
+) -> None:
+    """Compares training on packed rows with training on padded ones, on the same streams."""
+    from soundflow_data.shards.reader import StreamReader  # noqa: PLC0415
+    from soundflow_trainer import throughput  # noqa: PLC0415
+    from soundflow_trainer.checkpoints import find_model  # noqa: PLC0415
+    from soundflow_trainer.loading import Examples  # noqa: PLC0415
+    from soundflow_trainer.weights import load_model  # noqa: PLC0415
+
+    model, tokenizer = load_model(find_model(checkpoint))
+    reader = StreamReader(shards, split=split)
+    source = Examples(reader, tokenizer, model.chunk)
+    examples = [source[i] for i in range(min(streams, len(reader)))]
+    measured = throughput.compare(model.to(device), tokenizer, examples, row_tokens=row_tokens, rows=rows)
+    _console().print(throughput.show(measured))
+
+
 @app.command("eval-proactive", rich_help_panel=_PANEL)
 def eval_proactive(
     manifest: Annotated[Path, typer.Argument(help="JSONL with id, path, description, decision.")],

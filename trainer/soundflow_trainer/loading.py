@@ -94,8 +94,8 @@ class Examples(Dataset[Example]):
         if stream.targets.chunk != self._chunk:
             ours_s, theirs_s = self._chunk / SAMPLE_RATE, stream.targets.chunk / SAMPLE_RATE
             raise SoundFlowError(
-                f"stream {stream.timeline.key!r} has chunks of {theirs_s:g} s, but the model decides every {ours_s:g} s; "
-                f"use shards of a recipe with `chunk_s: {ours_s:g}`"
+                f"stream {stream.timeline.key!r} has chunks of {theirs_s:g} s, but the model decides every {ours_s:g} "
+                f"s; use shards of a recipe with `chunk_s: {ours_s:g}`"
             )
         return make_example(stream.audio, stream.timeline, stream.targets, self._tokenizer)
 

@@ -21,6 +21,7 @@ from soundflow_data.errors import RunError, SoundFlowError
 from soundflow_data.shards.order import ReaderState
 from soundflow_data.shards.reader import StreamReader
 from soundflow_trainer import checkpoints as store
+from soundflow_trainer import lora
 from soundflow_trainer.distributed import World, accumulating, join_world, spread
 from soundflow_trainer.evaluation.events import summarise
 from soundflow_trainer.evaluation.teacher_forced import Validation, all_texts, choose_validation, score, validate
@@ -130,7 +131,9 @@ class _Run:
         self.log = RunLog(out, start=self.step, console=console) if world.leads else None
         for message in messages:
             self.say(message)
-        self.model, self.tokenizer = build_model(stage, source, None if folder is None else folder / store.MODEL)
+        # A checkpoint holds adapters merged, so with them the base comes from where the stage took it.
+        resumed = None if folder is None or stage.lora is not None else folder / store.MODEL
+        self.model, self.tokenizer = build_model(stage, source, resumed)
         self._prepare(folder, validation)
         if progress:
             store.unpack_rng(progress.rng)
@@ -141,6 +144,10 @@ class _Run:
     def _prepare(self, folder: Path | None, validation: Source) -> None:
         stage = self.stage
         choose_parts(self.model, stage.train)
+        if stage.lora is not None:
+            lora.add_adapters(self.model, stage.lora, seed=stage.model.seed)
+            if folder is not None:
+                lora.load_trained(folder, self.model)
         if stage.gradient_checkpointing:
             self.model.checkpoint_gradients()
         bf16 = stage.precision == "bf16"
@@ -268,6 +275,7 @@ class _Run:
             optimizer=self.optimizer,
             progress=progress,
             world=self.world,
+            adapted=self.stage.lora is not None,
         )
 
     def _fail(self, batch: Batch) -> None:

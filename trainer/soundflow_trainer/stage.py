@@ -70,6 +70,14 @@ class LossSection(_Section):
     response: Annotated[float, Field(gt=0)] = 1.0
 
 
+class LoraSection(_Section):
+    """Low-rank adapters that are trained in place of the language model's own weights."""
+
+    rank: Count = 16
+    alpha: Annotated[float, Field(gt=0)] = 32.0
+    targets: Annotated[tuple[str, ...], Field(min_length=1)] = ("q_proj", "k_proj", "v_proj", "o_proj")
+
+
 class OptimizerSection(_Section):
     """AdamW with warm-up and cosine."""
 
@@ -109,12 +117,19 @@ class Stage(_Section):
     optimizer: OptimizerSection
     batch: BatchSection
     loss: LossSection = LossSection()
+    lora: LoraSection | None = None
     checkpoint: CheckpointSection = CheckpointSection()
     precision: Literal["float32", "bf16"] = "bf16"
     gradient_checkpointing: bool = False
     sharding: Literal["none", "fsdp"] = "none"
     out: Path | None = Field(None, description="Run folder; runs/<name> when it is not given here or with --out.")
     threads: Annotated[int, Field(ge=0)] = Field(0, description="CPU threads of torch; 0 leaves its own choice.")
+
+    @model_validator(mode="after")
+    def _adapters_are_trained(self) -> Stage:
+        if self.lora is not None and "language_model" not in self.train:
+            raise ValueError("lora: its adapters are part of the language model; add language_model to `train`")
+        return self
 
 
 def find_stage(name: str) -> Path:
