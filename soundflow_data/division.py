@@ -48,6 +48,8 @@ def divide(recipe: Recipe, banks: Mapping[str, Bank], voices: Mapping[str, Seque
     codes = _by_folds(recipe, banks)
     placed = {name: banks[name].columns("group")["group"] for name in codes}
     free = [name for name in banks if name not in codes]
+    allowed = {name: _allowed(recipe.allow_license, name, bank) for name, bank in banks.items()}
+    voices = {language: _licensed(recipe.allow_license, language, some) for language, some in voices.items()}
     everyone = [voice for some in voices.values() for voice in some]
     _check_voices(voices, names)
     tables = [banks[name].columns("group", "label") for name in free]
@@ -60,7 +62,6 @@ def divide(recipe: Recipe, banks: Mapping[str, Bank], voices: Mapping[str, Seque
     for name, table in zip(free, tables, strict=True):
         codes[name] = shared[start : start + table.num_rows]
         start += table.num_rows
-    allowed = {name: _allowed(recipe.allow_license, name, bank) for name, bank in banks.items()}
     return {
         split: Share(
             rows={name: np.flatnonzero((codes[name] == i) & allowed[name]).astype(np.int32) for name in banks},
@@ -113,6 +114,17 @@ def _allowed(allow: Sequence[str] | None, name: str, bank: Bank) -> NDArray[np.b
             f"{sorted(pc.unique(licences).to_pylist())}"
         )
     return allowed
+
+
+def _licensed(allow: Sequence[str] | None, language: str, voices: Sequence[Voice]) -> list[Voice]:
+    """Returns the voices whose speech has an allowed licence: what they say is heard like any recording."""
+    found = [voice for voice in voices if allow is None or voice.licence in allow]
+    if voices and not found:
+        raise RecipeError(
+            f"allow_license {list(allow or ())}: no voice for language {language!r} has such a licence; theirs are "
+            f"{sorted({voice.licence for voice in voices})}; add one of them, or leave the language out"
+        )
+    return found
 
 
 def _check_voices(voices: Mapping[str, Sequence[Voice]], splits: Sequence[str]) -> None:

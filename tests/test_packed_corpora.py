@@ -218,20 +218,17 @@ def test_kaldi_segments_of_long_recordings(tmp_path: Path) -> None:
     root = tmp_path / "data" / "train"
     for name in ("call1", "call2", "call3"):
         write_steps(tmp_path / "wav" / f"{name}.flac", [300, 600, 900])
-    write_lines(root / "wav.scp", f"call1 flac -c -d -s {tmp_path}/wav/call1.flac |", "call2 ../../wav/call2.flac",
-                f"call3 {tmp_path}/wav/call3.flac")  # fmt: skip
-    write_lines(root / "segments", "ann-1 call1 1.0 2.0", "bob-1 call1 2.0 -1", "bob-2 call2 0.0 1.0", "eve-1 call3 0 1",
-                "ann-9 call9 0.0 1.0", "ann-8 call1 2.0 1.0", "ann-7 call1 1.0", "ann-6 call1 0 1")  # fmt: skip
     write_lines(
-        root / "text",
-        "ann-1 HELLO BOB",
-        "bob-1 hi ann",
-        "bob-2\t你好 世界",
-        "eve-1 yes",
-        "ann-9 x",
-        "ann-8 x",
-        "ann-7 x",
+        root / "wav.scp",
+        f"call1 flac -c -d -s {tmp_path}/wav/call1.flac |",
+        "call2 ../../wav/call2.flac",
+        f"call3 {tmp_path}/wav/call3.flac",
     )
+    good = ("ann-1 call1 1.0 2.0", "bob-1 call1 2.0 -1", "bob-2 call2 0.0 1.0", "eve-1 call3 0 1")
+    bad = ("ann-9 call9 0.0 1.0", "ann-8 call1 2.0 1.0", "ann-7 call1 1.0", "ann-6 call1 0 1")
+    write_lines(root / "segments", *good, *bad)
+    texts = ("ann-1 HELLO BOB", "bob-1 hi ann", "bob-2\t你好 世界", "eve-1 yes", "ann-9 x", "ann-8 x", "ann-7 x")
+    write_lines(root / "text", *texts)
     write_lines(root / "utt2spk", "ann-1 ann", "bob-1 bob", "bob-2 bob", "eve-1 eve")
     bank = read(Kaldi(folder=root, language="en", corpus="calls"), tmp_path)
     assert [(clip.id, clip.text, clip.speaker, clip.origin) for clip in bank] == [
