@@ -241,7 +241,7 @@ def test_gigaspeech_with_broken_segments(tmp_path: Path) -> None:
 
 
 def test_large_json_is_read_element_by_element(tmp_path: Path) -> None:
-    values = [1, "a]b", {"c": [{"d": '}\\"{'}, []]}, [], None]
+    values = [{"a": "]b"}, {"c": [{"d": '}\\"{'}, []]}, 7, [], {"e": None}, "f]"]
     (tmp_path / "a.json").write_text(json.dumps({"before": {"x": [1, 2]}, "all": values}))
     assert [json.loads(raw) for raw in elements("test", tmp_path / "a.json", "all")] == values
     (tmp_path / "b.json").write_text("\ufeff" + json.dumps(values, indent=2), encoding="utf-8")

@@ -10,12 +10,17 @@ from typing import Final
 
 from soundflow_data.errors import BankError
 
-_TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+_TOKEN: Final = re.compile(rb'[\[\]{}]|"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_BETWEEN: Final = b", \t\r\n"
+_OPEN: Final = frozenset({b"[", b"{"})
+_CLOSE: Final = frozenset({b"]", b"}"})
 _START: Final = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*\[")
 
 
 def elements(source: str, file: Path, key: str = "") -> Iterator[bytes]:
-    """Returns the bytes of each element of an array in a JSON file, which is mapped and never held in memory.
+    """Returns the bytes of each object in an array of a JSON file, which is mapped and never held in memory.
+
+    What stands between the objects is returned as it is, so that whoever decodes it can say what is wrong with it.
 
     Args:
         source: Name of the reader, for messages.
@@ -44,17 +49,18 @@ def _elements(source: str, file: Path, data: mmap.mmap, key: str) -> Iterator[by
     depth, start = 1, opening.end()
     for token in _TOKEN.finditer(data, start):
         mark = token[0]
-        if mark in {b"[", b"{"}:
+        if mark in _OPEN:
+            if depth == 1 and (between := data[start : token.start()].strip(_BETWEEN)):
+                yield between
+            start = token.start() if depth == 1 else start
             depth += 1
-        elif mark in {b"]", b"}"}:
+        elif mark in _CLOSE:
             depth -= 1
-        elif mark != b"," or depth > 1:
-            continue
-        if depth == 0 or (mark == b"," and depth == 1):
-            element = data[start : token.start()].strip()
-            if element:
-                yield element
-            start = token.end()
-        if depth == 0:
-            return
+            if depth == 1:
+                yield data[start : token.end()]
+                start = token.end()
+            elif depth == 0:
+                if between := data[start : token.start()].strip(_BETWEEN):
+                    yield between
+                return
     raise BankError(f"source {source!r}: {file} ends in the middle of its array; was it copied in full?")
