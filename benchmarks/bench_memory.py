@@ -83,7 +83,9 @@ def _workers(setup: Setup, corpus: Corpus) -> list[Row]:
     )
     rows = []
     for kind, start in executors(setup).items():
-        peaks = [seen.peak for seen in _run(start(2), Watched(job), shards(corpus))]
+        seen = _run(start(2), Watched(job), shards(corpus))
+        assert not any(one.value.drops for one in seen), "streams were dropped"
+        peaks = [one.peak for one in seen]
         shutil.rmtree(out)
         largest = max(peak.rss for peak in peaks)
         own = max(peak.anonymous for peak in peaks)

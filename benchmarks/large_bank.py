@@ -53,7 +53,7 @@ def _write(folder: Path, hours: float) -> None:
 
 
 def _clips(hours: float) -> Iterator[tuple[Clip, NDArray[np.int16]]]:
-    labels = sorted(sound.label for sound in load_ontology() if sound.kind == "sound")
+    labels = {kind: [sound.label for sound in load_ontology() if sound.kind == kind] for kind in ("sound", "noise")}
     base = (np.random.default_rng(0).standard_normal(_BASE_S * SAMPLE_RATE) * 2_000).astype(np.int16)
     dice = Dice("large bank")
     left = round(hours * 3600 * SAMPLE_RATE)
@@ -63,7 +63,7 @@ def _clips(hours: float) -> Iterator[tuple[Clip, NDArray[np.int16]]]:
         length = dice.integer(2, 6) * (10 if kind == "noise" else 1) * SAMPLE_RATE
         start = dice.integer(0, len(base) - length)
         pcm = base[start : start + length]
-        yield _describe(number, kind, dice.choice(labels), pcm), pcm
+        yield _describe(number, kind, dice.choice(labels.get(kind, [""])), pcm), pcm
         left -= length
         number += 1
 
@@ -83,7 +83,7 @@ def _describe(number: int, kind: Kind, label: str, pcm: NDArray[np.int16]) -> Cl
         id=f"{kind}-{number:08d}",
         kind=kind,
         num_samples=len(pcm),
-        label="" if speech else label,
+        label=label,
         text=_TEXT if speech else "",
         language="en" if speech else "",
         speaker=f"speaker-{number % 1000}" if speech else "",

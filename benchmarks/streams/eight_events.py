@@ -17,7 +17,7 @@ ANSWERS = ["[all right|okay|sure|of course].", "[I will|I am glad to|I can do th
 REPORTS = ["[I heard|there was] {sound}.", "[that was|it sounded like] {sound}."]
 
 
-@subtask(ability="streaming_audio_understanding", languages=("en",), background=False, needs=("sounds", "speech"))
+@subtask(ability="streaming_audio_understanding", languages=("en",), needs=("sounds", "speech"))
 def eight_events(scene: Scene) -> None:
     for _ in range(4):
         request = scene.say(scene.choice(REQUESTS))

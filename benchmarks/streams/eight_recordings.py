@@ -8,7 +8,7 @@ response      every word           ^ "I heard ..."
 from soundflow_data import Scene, subtask
 
 
-@subtask(ability="real_time_asr", languages=("en",), background=False, needs=("sounds", "recordings"))
+@subtask(ability="real_time_asr", languages=("en",), needs=("sounds", "recordings"))
 def eight_recordings(scene: Scene) -> None:
     for _ in range(4):
         scene.transcribe(scene.recite(speaker="speaker"))

@@ -7,7 +7,7 @@ response      the  train  leaves  at  nine         somebody  forgot  where  the 
 from soundflow_data import Scene, subtask
 
 
-@subtask(ability="real_time_asr", languages=("en",), background=False, needs=("speech",))
+@subtask(ability="real_time_asr", languages=("en",), needs=("speech",))
 def eight_utterances(scene: Scene) -> None:
     for _ in range(8):
         scene.transcribe(scene.say(scene.phrase(scene.texts("sentences")), speaker="speaker"))
