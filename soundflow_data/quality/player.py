@@ -41,7 +41,7 @@ def player_html(stream: Picturable) -> str:
         f'<div class="stream"><p><b>{escape(timeline.subtask)}</b> '
         f'<span class="summary">{escape(timeline.ability)} · {timeline.seconds:.0f} s · '
         f"<code>{escape(timeline.key)}</code></span></p>{instruction}{_plan(stream)}"
-        f'<audio controls preload="none" src="data:audio/flac;base64,{sound}"></audio></div>'
+        f'<audio controls preload="metadata" src="data:audio/flac;base64,{sound}"></audio></div>'
     )
 
 
@@ -106,7 +106,7 @@ def _lane(track: str, events: Sequence[Event], top: int, scale: float) -> list[s
             f'<svg x="{left:.1f}" y="{top + 2}" width="{width:.1f}" height="{LANE - 4}">'
             f"<title>{escape(what)} ({start:.2f} to {end:.2f} s)</title>"
             f'<rect class="{event.kind} {event.role}" width="100%" height="100%" rx="3"/>'
-            f'<text class="on" x="4" y="12">{escape(what)}</text></svg>'
+            f'<text class="on {event.role}" x="4" y="12">{escape(what)}</text></svg>'
         )
     return parts
 

@@ -62,7 +62,7 @@ def _card(result: Result) -> str:
     state = "ok" if result.ok else "failed"
     return (
         f'<a class="card{"" if result.ok else " failed"}" href="#{result.check}">'
-        f"<b>{escape(result.check)} <i>{state}</i></b>{escape(first)}</a>"
+        f"<b><span>{escape(result.check)}</span><i>{state}</i></b>{escape(first)}</a>"
     )
 
 
@@ -148,7 +148,7 @@ def _mark(measure: Measure) -> str:
 def _bounds(measure: Measure) -> str:
     low, high = (None if bound is None else number(bound, measure.unit) for bound in (measure.low, measure.high))
     if low is not None and high is not None:
-        return low if low == high else f"{low} to {high}"
+        return low if low == high else f"{low.removesuffix(measure.unit).removesuffix('%').rstrip()} to {high}"
     return f"at least {low}" if low is not None else f"at most {high}" if high is not None else ""
 
 

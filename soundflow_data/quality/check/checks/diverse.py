@@ -9,7 +9,7 @@ from soundflow_data.quality.check.base import CorpusCheck
 from soundflow_data.quality.check.corpus import Gathered
 from soundflow_data.quality.check.verdict import Chart, Judgement, Measure, Reason
 
-NUM_BARS = 40
+NUM_BARS = 24
 
 _TEXTS = """
     WITH said AS (
