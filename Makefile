@@ -1,24 +1,30 @@
-# Two commands matter: `make demo` and `make test`. Both set up all they need in environments of their own.
-# A constraints file pins every package, so that everybody runs what was tested.
+# Two commands matter: `make demo` and `make test`. Each sets up all it needs in environments of its own, from constraints
+# files that pin every package, so that everybody runs what was tested.
 
 PYTHON ?= python3.11
+PIP_FLAGS := --quiet --disable-pip-version-check
 BASE := .venv/.ready
 DEV := .venv-dev/.ready
-PIP_FLAGS := --quiet --disable-pip-version-check
+TRAIN := .venv-train/.ready
+PEERS := .venv-peers/.ready
 
-.PHONY: demo test check format lint types bench bench-peers clean help
+.PHONY: help demo test test-base test-train check format lint types bench bench-peers demo-train clean
 
 help:  ## Show what can be made.
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{sub(/:.*/, "", $$1); printf "  make %-12s %s\n", $$1, $$2}'
 
 demo: $(BASE)  ## Make and check twenty minutes of streams with built-in voices and sounds, and draw a few.
 	.venv/bin/soundflow run quickstart demo/quickstart --banks demo/banks --executor ray --validate
 
-test: $(DEV)  ## Run all tests.
-	.venv-dev/bin/python -m pytest -n 2
+test: test-train test-base  ## Run all tests.
 
-check: $(DEV) lint types  ## Format, lint, types and tests.
-	.venv-dev/bin/python -m pytest -n 2
+test-base: $(DEV)
+	.venv-dev/bin/python -m pytest -n 2 --ignore tests/trainer
+
+test-train: $(TRAIN)
+	.venv-train/bin/python -m pytest -n 2 tests/trainer tests/test_reader.py
+
+check: lint types test  ## Format, lint, types and tests.
 
 format: $(DEV)  ## Format the code.
 	.venv-dev/bin/ruff format .
@@ -31,6 +37,17 @@ lint: $(DEV)
 types: $(DEV)
 	.venv-dev/bin/mypy
 
+bench: $(DEV)  ## Measure speed and memory; results as a table and in benchmarks/results.
+	.venv-dev/bin/python -m benchmarks
+
+bench-peers: $(PEERS)  ## Measure beside lhotse and a script written by hand.
+	.venv-peers/bin/python -m benchmarks peers
+
+demo-train: $(TRAIN)  ## Make a small corpus, train a small model on it, evaluate it and draw what it does.
+	.venv-train/bin/soundflow run recipes/demo_train.yaml demo/train-corpus --banks demo/train-banks --executor local
+	.venv-train/bin/soundflow train trainer/stages/demo.yaml
+	.venv-train/bin/soundflow eval demo/train demo/train-corpus
+
 $(BASE): constraints/base.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install $(PIP_FLAGS) -c constraints/base.txt -e .
@@ -41,5 +58,18 @@ $(DEV): constraints/base.txt pyproject.toml
 	.venv-dev/bin/python -m pip install $(PIP_FLAGS) -c constraints/base.txt -e '.[dev]'
 	@touch $@
 
-clean:  ## Remove environments and what the demo made.
-	rm -rf .venv .venv-dev demo
+# The plain torch of the index would bring several GB of CUDA packages; the pinned version has a small CPU build.
+$(TRAIN): constraints/trainer.txt pyproject.toml
+	$(PYTHON) -m venv .venv-train
+	.venv-train/bin/python -m pip install $(PIP_FLAGS) -c constraints/trainer.txt torch
+	.venv-train/bin/python -m pip install $(PIP_FLAGS) -c constraints/trainer.txt -e '.[dev,train]'
+	@touch $@
+
+$(PEERS): constraints/bench-peers.txt pyproject.toml
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install $(PIP_FLAGS) -c constraints/bench-peers.txt torch
+	.venv-peers/bin/python -m pip install $(PIP_FLAGS) -c constraints/bench-peers.txt -e . lhotse librosa
+	@touch $@
+
+clean:  ## Remove environments and what the demos made.
+	rm -rf .venv .venv-dev .venv-train .venv-peers demo
