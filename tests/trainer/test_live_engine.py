@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from masks import packed_mask
 from soundflow_trainer.frontend import log_mel
 from soundflow_trainer.live.engine import (
     Chunker,
@@ -17,7 +18,6 @@ from soundflow_trainer.live.engine import (
     decode_streams,
 )
 from soundflow_trainer.loss import LossWeights, loss_counts, loss_sums, total_loss
-from soundflow_trainer.model import packed_mask
 from soundflow_trainer.packing import pad
 from soundflow_trainer.sequence import make_example
 from soundflow_trainer.weights import new_model
@@ -107,7 +107,7 @@ def test_cached_logits_are_the_offline_logits(overfitted, tokenizer, streams):
         live, at = [], 0
         for count in [3, 1, 11, 11, 25, 1, 1, 60]:
             view = engine._cache.view([1], [count])
-            live.append(overfitted.decode(embedded[:, at : at + count], view.positions_RL, view.mask, view))
+            live.append(overfitted.decode(embedded[:, at : at + count], view.positions_RL, view.mask, cache=view))
             engine._cache.lengths[1] += count
             at += count
     torch.testing.assert_close(torch.cat(live, 1), offline[:, :at], atol=2e-5, rtol=1e-4)
@@ -183,7 +183,7 @@ def test_context_slides_and_memory_stays(tokenizer, streams):
         kept = torch.cat([everything[:prefix], everything[prefix - length :]])
         fresh = Engine(model, tokenizer, EngineSettings(context=128))
         view = fresh._cache.view([0], [length])
-        model.decode(kept[None], view.positions_RL, view.mask, view)
+        model.decode(kept[None], view.positions_RL, view.mask, cache=view)
     slid = engine._cache._keys[0][slot, :, :length]
     torch.testing.assert_close(slid, fresh._cache._keys[0][0, :, :length], atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(

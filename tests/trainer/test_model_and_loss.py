@@ -7,9 +7,11 @@ import math
 
 import pytest
 import torch
+from masks import packed_mask
 from safetensors.torch import load_file, save_file
+from soundflow_trainer.attention import spans_of
 from soundflow_trainer.loss import LossCounts, LossWeights, loss_counts, loss_sums, total_loss
-from soundflow_trainer.model import AudioInteractionModel, packed_mask
+from soundflow_trainer.model import AudioInteractionModel
 from soundflow_trainer.packing import Batch, pack, pad
 from soundflow_trainer.presets import PRESETS, thinker_config
 from soundflow_trainer.sequence import make_example
@@ -57,6 +59,20 @@ def test_packed_streams_do_not_see_each_other(model, examples):
     for batch in packed:
         expected = torch.cat([alone[key] for row in batch.keys for key in row])
         torch.testing.assert_close(model(batch), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_attention_by_spans_is_attention_under_the_mask(model, examples):
+    for batch in pack(examples, row_tokens=512, rows_per_batch=8):
+        embedded = model.embed(batch.tokens_RL, model.encode(batch.features_NFM))
+        under_mask = model.decode(embedded, batch.positions_RL, packed_mask(batch.segments_RL))
+        by_spans = model.decode(embedded, batch.positions_RL, None, spans=spans_of(batch.segments_RL))
+        streams = batch.segments_RL > 0
+        torch.testing.assert_close(by_spans[streams], under_mask[streams], atol=1e-5, rtol=1e-4)
+
+
+def test_spans_by_hand():
+    segments = torch.tensor([[1, 1, 2, 0], [1, 2, 2, 2]])
+    assert spans_of(segments) == ((0, 0, 2), (0, 2, 3), (1, 0, 1), (1, 1, 4))
 
 
 def test_mask_by_hand():

@@ -20,6 +20,7 @@ from transformers.models.qwen2_5_omni import modeling_qwen2_5_omni as omni
 
 from soundflow_data.errors import SoundFlowError
 from soundflow_data.timeline import SAMPLE_RATE
+from soundflow_trainer import attention
 from soundflow_trainer.frontend import FRAMES_PER_EMBEDDING, embeddings_per_chunk
 from soundflow_trainer.packing import Batch
 
@@ -50,7 +51,7 @@ class AudioInteractionModel(nn.Module):
         self.gradient_checkpointing = False
         self.audio_tower = omni.Qwen2_5OmniAudioEncoder._from_config(config.audio_config, attn_implementation="sdpa")
         self.language_model = omni.Qwen2_5OmniThinkerTextModel._from_config(
-            config.text_config, attn_implementation="sdpa"
+            config.text_config, attn_implementation=attention.NAME
         )
         self.lm_head = nn.Linear(config.text_config.hidden_size, config.text_config.vocab_size, bias=False)
         nn.init.normal_(self.lm_head.weight, std=config.text_config.initializer_range)
@@ -103,15 +104,22 @@ class AudioInteractionModel(nn.Module):
         return embedded.masked_scatter(places, audio_NAD.to(embedded.dtype))
 
     def decode(
-        self, embedded_RLD: torch.Tensor, positions_RL: torch.Tensor, mask: torch.Tensor, cache: Any = None
+        self,
+        embedded_RLD: torch.Tensor,
+        positions_RL: torch.Tensor,
+        mask: torch.Tensor | None,
+        *,
+        cache: Any = None,
+        spans: tuple[attention.Span, ...] | None = None,
     ) -> torch.Tensor:
         """Runs the language model.
 
         Args:
             embedded_RLD: (rows, positions, width).
             positions_RL: Position of each in its stream; time, height and width are the same for audio and text.
-            mask: bool (rows, 1, positions, keys), true where a position may look.
+            mask: bool (rows, 1, positions, keys), true where a position may look; None with `spans`.
             cache: Where keys and values are kept, see `soundflow_trainer.live.cache`.
+            spans: Where packed streams lie, each of which sees itself alone, see `soundflow_trainer.attention`.
 
         Returns:
             (rows, positions, width), the last hidden states.
@@ -122,6 +130,7 @@ class AudioInteractionModel(nn.Module):
             attention_mask={"full_attention": mask, "sliding_attention": mask},
             past_key_values=cache,
             use_cache=cache is not None,
+            spans=spans,
         )
         return output.last_hidden_state
 
@@ -132,7 +141,7 @@ class AudioInteractionModel(nn.Module):
             (K, V), in the order of `batch.labels_RL[batch.labels_RL >= 0]`.
         """
         embedded = self.embed(batch.tokens_RL, self.encode(batch.features_NFM))
-        hidden = self.decode(embedded, batch.positions_RL, packed_mask(batch.segments_RL))
+        hidden = self.decode(embedded, batch.positions_RL, None, spans=attention.spans_of(batch.segments_RL))
         return self.lm_head(hidden[batch.labels_RL >= 0])
 
     def checkpoint_gradients(self) -> None:
@@ -146,20 +155,14 @@ class AudioInteractionModel(nn.Module):
         enable({"use_reentrant": False})
 
 
-def packed_mask(segments_RL: torch.Tensor) -> torch.Tensor:
-    """Returns bool (R, 1, L, L): a position sees itself and what came before it in its own stream."""
-    same = segments_RL.unsqueeze(2) == segments_RL.unsqueeze(1)
-    return same.tril().unsqueeze(1)
-
-
 def _encode_layer(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """Runs one layer of the audio tower on (chunks, time, width)."""
-    attention = layer.self_attn
+    own = layer.self_attn
     normed = layer.self_attn_layer_norm(x)
     query, key, value = (
-        project(normed).unflatten(-1, (attention.num_heads, -1)).transpose(1, 2)
-        for project in (attention.q_proj, attention.k_proj, attention.v_proj)
+        project(normed).unflatten(-1, (own.num_heads, -1)).transpose(1, 2)
+        for project in (own.q_proj, own.k_proj, own.v_proj)
     )
     attended = functional.scaled_dot_product_attention(query, key, value)
-    x = x + attention.out_proj(attended.transpose(1, 2).flatten(2))
+    x = x + own.out_proj(attended.transpose(1, 2).flatten(2))
     return x + layer.fc2(layer.activation_fn(layer.fc1(layer.final_layer_norm(x))))

@@ -217,7 +217,7 @@ class Engine:
             self._cache.make_room(slot, count, len(self._states[slot].prefix))
         view = self._cache.view(slots, counts)
         embedded = torch.nn.utils.rnn.pad_sequence(fed, batch_first=True)
-        hidden = self.model.decode(embedded, view.positions_RL, view.mask, view)
+        hidden = self.model.decode(embedded, view.positions_RL, view.mask, cache=view)
         ends = torch.tensor(counts, device=hidden.device) - 1
         logits = self.model.lm_head(hidden[torch.arange(len(slots), device=hidden.device), ends]).float()
         self.decode_steps += 1
