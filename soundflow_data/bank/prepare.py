@@ -298,6 +298,9 @@ def _recognisable(kind: Kind, entry: SoundLabel | None, pcm: Pcm, words: tuple[W
     seconds = entry.recognise_s if entry is not None else DEFAULT_RECOGNISE_S
     if kind == "noise":
         return min(len(pcm), round(seconds * SAMPLE_RATE))
+    if entry is not None and not entry.countable:  # one beep of an alarm, one stone of hail: not known from it yet
+        spans = bursts(pcm)
+        return min(len(pcm), spans[0][0] + round(seconds * SAMPLE_RATE)) if spans else len(pcm)
     return recognisable(pcm, seconds)
 
 
