@@ -42,7 +42,7 @@ def ambient_context_qa(scene: Scene) -> None:
         heard.append((sound, scene.play(sound, max_s=4.0)))
         scene.stay_silent(heard[-1][1], "nobody asked about it yet")
         scene.pause(0.8, 3.0)
-        if scene.chance(0.25):
+        if scene.chance(0.5):
             aside(scene)
             scene.pause(0.5, 2.0)
     absent = scene.choose_distractor(fresh=True)
@@ -52,9 +52,13 @@ def ambient_context_qa(scene: Scene) -> None:
     asked = absent if about == "not" else sound
     table = QUESTIONS[scene.language]["whether" if about == "not" else about]
     words = scene.phrase(table, sound=asked.phrase, later=heard[-1][0].phrase)
-    if scene.chance(0.35):
+    if scene.chance(0.6):
         aside(scene, words)
         scene.pause(0.6, 2.0)
     question = scene.say(words)
     answer = {"whether": YES, "not": NO}.get(about, ANSWERS)
     scene.respond(scene.phrase(answer, sound=asked.phrase), evidence=question.end, on=[source, question])
+    scene.pause(0.6, 2.0)
+    for _ in range(scene.integer(0, 2)):
+        aside(scene, words if scene.chance(0.3) else "")
+        scene.pause(0.5, 1.5)

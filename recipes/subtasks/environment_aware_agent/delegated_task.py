@@ -13,8 +13,8 @@ from soundflow_data.timeline import SAMPLE_RATE, ToolCall
 @subtask(ability="environment_aware_agent", needs=("speech",))
 def delegated_task(scene: Scene) -> None:
     table = scene.texts("tasks")
-    interlude(scene, most=1)
-    if scene.chance(0.3):
+    interlude(scene, most=2)
+    if scene.chance(0.6):
         aside(scene, _draw(scene, table)[0])
         scene.pause(0.6, 2.0)
     words, task, arguments, result = _draw(scene, table)
@@ -31,6 +31,8 @@ def delegated_task(scene: Scene) -> None:
         stop = scene.say(scene.phrase(table["stops"]))  # ends well before the result would be there
         drop = ToolCall(name="cancel", arguments={"id": number})
         scene.respond(scene.phrase(table["stopped"]), evidence=stop.end, call=drop, kind="tool_call")
+        scene.pause(0.5, 1.5)
+        interlude(scene, most=2)
         scene.wait_until(returned)
         return
     if seconds >= 15:  # time for something else
@@ -42,7 +44,7 @@ def delegated_task(scene: Scene) -> None:
     scene.respond(result, evidence=asked.end, at=returned, on=asked, call=done, kind="delegated_result")
     scene.wait_until(returned)
     scene.pause(0.5, 1.5)
-    interlude(scene, most=1)
+    interlude(scene, most=2)
 
 
 def _draw(scene: Scene, table: dict) -> tuple[str, str, dict[str, str], str]:  # type: ignore[type-arg]

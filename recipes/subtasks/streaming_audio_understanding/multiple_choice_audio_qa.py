@@ -11,11 +11,11 @@ from soundflow_data.bystanders import aside, interlude, pass_by
 QUESTIONS = {
     "en": {
         "before": [
-            "[which of these comes|what will you hear] next: one, {a}, two, {b}, [or|] three, {c}?",
+            "[which of these comes|what will you hear] next: one, {a}, two, {b}, [or |]three, {c}?",
             "[listen|quiz time|one for you]: is the next sound one, {a}, two, {b}, or three, {c}?",
         ],
         "after": [
-            "[what was that|which one was it|what did you just hear]: one, {a}, two, {b}, [or|] three, {c}?",
+            "[what was that|which one was it|what did you just hear]: one, {a}, two, {b}, [or |]three, {c}?",
             "was that [sound |noise |]one, {a}, two, {b}, or three, {c}?",
         ],
     },

@@ -60,10 +60,10 @@ def open_audio_qa(scene: Scene) -> None:
         scene.pause(0.6, 2.0)
     if about != "next":
         scene.stay_silent(heard, "nobody has asked about it yet")
-        if scene.chance(0.3):
+        if scene.chance(0.5):
             aside(scene, question)
             scene.pause(0.6, 2.0)
-        if scene.chance(0.15):
+        if scene.chance(0.25):
             return  # and nobody asks the assistant at all
         asked = scene.say(question)
     facts = {"kind": SOURCES.get(_family(scene, sound)), "place": PLACES.get(_place(scene, sound))}.get(about)
@@ -72,6 +72,9 @@ def open_audio_qa(scene: Scene) -> None:
     if about == "count":
         text = TIMES[scene.language][times - 1]
     scene.respond(text, evidence=heard.recognisable if about == "next" else asked.end, on=[heard, asked])
+    scene.pause(0.6, 2.0)
+    if scene.chance(0.5):
+        aside(scene, question if scene.chance(0.5) else "")
 
 
 def _family(scene: Scene, sound: Sound) -> str:

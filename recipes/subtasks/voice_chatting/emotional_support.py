@@ -19,8 +19,8 @@ BESIDE = {
 @subtask(ability="voice_chatting", needs=("speech",))
 def emotional_support(scene: Scene) -> None:
     table = scene.texts("comfort")
-    interlude(scene, most=1)
-    if scene.chance(0.35):
+    interlude(scene, most=2)
+    if scene.chance(0.6):
         other = table["moods"][scene.choice(sorted(table["moods"]))]
         aside(scene, scene.phrase(other["said"]))
         scene.pause(0.6, 2.0)
@@ -43,5 +43,4 @@ def emotional_support(scene: Scene) -> None:
         thanks = scene.say(scene.phrase(table["thanks"]), emotion=mood)
         scene.respond(scene.phrase(table["welcome"]), evidence=thanks.end, kind="support")
         scene.pause(0.5, 1.5)
-    if scene.has_sounds and scene.chance(0.4):
-        interlude(scene, most=1)
+    interlude(scene, most=2)

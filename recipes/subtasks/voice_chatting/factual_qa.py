@@ -43,11 +43,13 @@ def factual_qa(scene: Scene) -> None:
         scene.pause(0.6, 2.0)
     for _ in range(scene.integer(1, 2)):
         question, answer = draw_question(scene)
-        asked = scene.say(scene.phrase(LEAD_INS) + question)
+        lead_in = scene.phrase(LEAD_INS)
+        asked = scene.say(lead_in + (question[:1].lower() + question[1:] if lead_in else question))
         scene.respond(answer, evidence=asked.end)
         scene.pause(0.4, 2.0)
-        if scene.chance(0.25):
+        if scene.chance(0.35):
             aside(scene, question)  # passed on to somebody else
+            scene.pause(0.4, 1.5)
 
 
 def draw_question(scene: Scene) -> tuple[str, str]:

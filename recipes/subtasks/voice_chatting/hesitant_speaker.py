@@ -62,6 +62,8 @@ def hesitant_speaker(scene: Scene) -> None:
         return
     asked = scene.say(closing)
     scene.respond(answer, evidence=asked.end)
+    scene.pause(0.6, 1.5)
+    interlude(scene, most=2)
 
 
 def _draw(scene: Scene) -> tuple[str, str, str]:

@@ -45,6 +45,7 @@ def _written(scene: Scene) -> None:
         turn = scene.say(scene.phrase([user], **slots))
         scene.respond(scene.phrase([assistant], **slots), evidence=turn.end)
         scene.pause(0.3, 1.5)
-        if scene.chance(0.25):
-            aside(scene)
+        if scene.chance(0.4):
+            other = scene.choice(scene.choice(scene.texts("dialogues"))["turns"])[0]
+            aside(scene, "" if "{" in other or scene.chance(0.4) else scene.phrase([other]))
             scene.pause(0.4, 1.2)
