@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -42,5 +43,18 @@ def write_lines(path: Path, *lines: str) -> Path:
 
 
 def read(source: Reader, folder: Path) -> Bank:
-    """Builds the bank of a reader in a new folder below `folder`, and opens it."""
-    return Bank.open(build_bank(source, folder / f"bank-{len(list(folder.glob('bank-*')))}").path)
+    """Builds the bank of a reader in a new folder below `folder`, opens it, and holds it to what every reader promises.
+
+    The same items are listed each time, each clip says its corpus, licence and path, and neither a recording nor a
+    speaker is in two groups, because splits divide groups.
+    """
+    assert [item.identity() for item in source.items()] == [item.identity() for item in source.items()]
+    bank = Bank.open(build_bank(source, folder / f"bank-{len(list(folder.glob('bank-*')))}").path)
+    groups: dict[str, set[str]] = defaultdict(set)
+    for clip in bank:
+        assert all((clip.corpus, clip.licence, clip.path)), clip
+        groups[f"origin {clip.origin}"].add(clip.group)
+        if clip.speaker and not clip.dialogue:
+            groups[f"speaker {clip.speaker}"].add(clip.group)
+    assert all(len(some) == 1 for some in groups.values()), groups
+    return bank

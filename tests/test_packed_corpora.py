@@ -73,6 +73,21 @@ def test_webdataset(tmp_path: Path, name: str, mode: str) -> None:
     assert bank.info.drops == {}
 
 
+def test_what_the_library_webdataset_wrote(tmp_path: Path) -> None:
+    wds = pytest.importorskip("webdataset")
+    (tmp_path / "wds").mkdir()
+    with wds.ShardWriter(f"{tmp_path}/wds/speech-%06d.tar", maxcount=2, verbose=0) as writer:
+        for number in range(3):
+            writer.write({"__key__": f"s{number}", "flac": encoded(600), "json": {"text": f"number {number}"}})
+    bank = read(Webdataset(path=tmp_path / "wds", language="en"), tmp_path)
+    assert [(clip.id, clip.text, clip.path) for clip in bank] == [
+        ("s0", "number 0", "speech-000000.tar/s0.flac"),
+        ("s1", "number 1", "speech-000000.tar/s1.flac"),
+        ("s2", "number 2", "speech-000001.tar/s2.flac"),
+    ]
+    assert bank.info.drops == {}
+
+
 def test_webdataset_names_what_is_broken_and_uses_the_rest(tmp_path: Path) -> None:
     bad: dict[str, bytes | str | dict[str, Any]] = {
         "1.flac": encoded(), "1.json": b'{"text": "Good', "2.json": {"text": "No recording."}, "3.flac": encoded(),

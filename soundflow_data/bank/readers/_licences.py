@@ -7,6 +7,7 @@ import re
 _CC = re.compile(
     r"creativecommons\.org/(?:licenses/(?P<kind>[a-z+-]+)|publicdomain/(?P<free>zero|mark))/(?P<number>\d\.\d)"
 )
+_OTHERS = {"mit": "MIT", "apache-2.0": "Apache-2.0", "apache license 2.0": "Apache-2.0", "odc-by": "ODC-By-1.0"}
 _WORDS = {"attribution": "BY", "noncommercial": "NC", "noderivatives": "ND", "noderivs": "ND", "sharealike": "SA"}
 _NUMBER = re.compile(r"\b(\d\.\d)\b")
 _SPLIT = re.compile(r"(?<=non)[- ](?=commercial)|(?<=no)[- ](?=deriv)|(?<=share)[- ](?=alike)")
@@ -14,7 +15,7 @@ _BY = ("BY", "NC", "ND", "SA")
 
 
 def licence_name(text: str, default: str) -> str:
-    """Returns the SPDX name of a Creative Commons licence that is given by its address or its title.
+    """Returns the SPDX name of a Creative Commons licence that is given by its address or title, and of a few others.
 
     Anything else is returned as it was written, and `default` where there is nothing.
     """
@@ -26,7 +27,7 @@ def licence_name(text: str, default: str) -> str:
         return f"CC0-{found['number']}" if found["free"] == "zero" else f"CC-PDM-{found['number']}"
     if text.lower().startswith(("creative commons 0", "cc0")):
         return "CC0-1.0"
-    return _from_title(text) or text or default
+    return _OTHERS.get(text.lower()) or _from_title(text) or text or default
 
 
 def _from_title(text: str) -> str:
