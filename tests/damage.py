@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from soundflow_data.audio.decode import decode_flac
-from soundflow_data.shards import LocalStorage, ShardWriter, list_receipts
+from soundflow_data.shards import DroppedStream, LocalStorage, Receipt, ShardWriter, list_receipts
 from soundflow_data.shards.record import decode_record
 from soundflow_data.targets import Targets, project
 from soundflow_data.timeline import Event, Response, Timeline
@@ -59,4 +59,12 @@ def damage(storage: LocalStorage, edit: Callable[[Stream], None], *, shards: tup
             for stream in streams:
                 edit(stream)
                 writer.add(stream.timeline, stream.targets or project(stream.timeline), stream.pcm)
+            for drop in _drops(storage, receipt):
+                writer.drop(drop.key, drop.reason, drop.detail)
             writer.finish()
+
+
+def _drops(storage: LocalStorage, receipt: Receipt) -> list[DroppedStream]:
+    path = receipt.shard.quarantine
+    lines = storage.read(path).splitlines() if path in receipt.files else []
+    return [msgspec.json.decode(line, type=DroppedStream) for line in lines]

@@ -27,6 +27,7 @@ def check_corpus(
     *,
     banks: Mapping[str, tuple[str, str]] | None = None,
     plan: ShardPlan | None = None,
+    names: Sequence[str] | None = None,
     mapper: Mapper = map,
 ) -> Verdict:
     """Measures the finished shards of a run directory and judges them by the thresholds of the recipe.
@@ -36,6 +37,7 @@ def check_corpus(
         recipe: What was asked for, and the thresholds.
         banks: Folder and fingerprint of each bank that the streams were made from.
         plan: All shards of the run; by default those that are there are all.
+        names: Checks that are made; by default all.
         mapper: Runs the look at one shard for all shards, such as `map` or an executor's; the function can be pickled.
 
     Raises:
@@ -48,7 +50,7 @@ def check_corpus(
         notes.append(f"{len(receipts)} of {len(plan)} shards are finished; only these were looked at")
     measures = sorted(mapper(functools.partial(measure_shard, storage, known), receipts), key=lambda one: one.shard)
     with gather(storage, receipts, recipe, measures) as corpus:
-        results = tuple(_result(name, corpus) for name in check_names())
+        results = tuple(_result(name, corpus) for name in names or check_names())
     return Verdict(
         name=recipe.name,
         fingerprint=receipts[0].identity.fingerprint,

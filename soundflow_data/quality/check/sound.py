@@ -41,48 +41,42 @@ def measure_sound(pcm: NDArray[np.int16]) -> tuple[NDArray[np.void], NDArray[np.
         One element of dtype `SOUND`, and the embedding as float16 (NUM_PARTS * NUM_BANDS,).
     """
     row = np.zeros((), SOUND)
-    samples = pcm.astype(np.float32)
+    frames = _frames(pcm)
+    energy = np.einsum("ij,ij->i", frames, frames)
+    power = float(energy.sum(dtype=np.float64)) / len(pcm) / 32768.0**2
     peak = max(int(pcm.max()), -int(pcm.min()))
-    power = float(np.dot(samples, samples)) / len(pcm) / 32768.0**2
     row["xxh3"] = xxhash.xxh3_64_intdigest(np.ascontiguousarray(pcm).data)
     row["rms_dbfs"] = 10 * np.log10(power) if power else SILENT_DBFS
     row["peak"] = peak
     row["clipped"] = int(np.count_nonzero((pcm >= FULL_SCALE) | (pcm <= -FULL_SCALE))) if peak >= FULL_SCALE else 0
-    frames = _frames(samples)
-    empty: NDArray[np.bool_] = np.logical_not(np.any(frames, axis=1))
-    row["longest_silence_s"] = _longest_run(empty) * FRAME / SAMPLE_RATE
+    row["longest_silence_s"] = _longest_run(energy[: len(pcm) // FRAME] == 0) * FRAME / SAMPLE_RATE
     return row[()], _embed(frames)
 
 
-def _frames(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Cuts float32 (num_samples,) into (num_frames, FRAME), at least NUM_PARTS of them; the rest is left out."""
-    short = NUM_PARTS * FRAME - len(samples)
-    if short > 0:
-        samples = np.pad(samples, (0, short))
-    count = len(samples) // FRAME
-    return samples[: count * FRAME].reshape(count, FRAME)
+def _frames(pcm: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Cuts int16 (num_samples,) into float32 (num_frames, FRAME), at least NUM_PARTS; zeros fill up the last ones."""
+    count = max(NUM_PARTS, -(-len(pcm) // FRAME))
+    samples = np.zeros(count * FRAME, np.float32)
+    samples[: len(pcm)] = pcm
+    return samples.reshape(count, FRAME)
 
 
 def _embed(frames: NDArray[np.float32]) -> NDArray[np.float16]:
-    window, bands = _constants()
-    spectrum = fft.rfft(frames * window)
-    power = spectrum.real**2 + spectrum.imag**2
-    mel = np.log(power @ bands + np.float32(1.0))  # 1.0: far below one step of int16, so that zeros stay finite
+    window, bins = _constants()
+    spectrum = fft.rfft(frames * window)[:, bins[0] : bins[-1]]
+    # Sums over neighbouring bins, not a product with filters: a product would wake the threads of the BLAS library.
+    mel = np.add.reduceat(spectrum.real**2 + spectrum.imag**2, bins[:-1] - bins[0], axis=1)
+    mel = np.log(mel / np.diff(bins).astype(np.float32) + np.float32(1.0))  # 1.0: below a step of int16, so finite
     edges = np.arange(NUM_PARTS) * len(frames) // NUM_PARTS
-    sizes = np.diff(np.append(edges, len(frames)))
-    means = np.add.reduceat(mel, edges, axis=0) / sizes[:, None]
+    means = np.add.reduceat(mel, edges, axis=0) / np.diff(edges, append=len(frames))[:, None]
     return (means - means.mean()).astype(np.float16).ravel()
 
 
 @functools.cache
-def _constants() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Returns a Hann window (FRAME,) and triangular mel filters (FRAME // 2 + 1, NUM_BANDS) of equal area."""
-    edges_hz = 700 * np.expm1(np.linspace(np.log1p(LOW_HZ / 700), np.log1p(HIGH_HZ / 700), NUM_BANDS + 2))
-    bins_hz = np.arange(FRAME // 2 + 1)[:, None] * SAMPLE_RATE / FRAME
-    low, middle, high = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
-    filters = np.maximum(0, np.minimum((bins_hz - low) / (middle - low), (high - bins_hz) / (high - middle)))
-    filters /= np.maximum(filters.sum(axis=0), 1e-9)
-    return np.hanning(FRAME).astype(np.float32), filters.astype(np.float32)
+def _constants() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Returns a Hann window (FRAME,) and the first bins of the mel bands and the end of the last, (NUM_BANDS + 1,)."""
+    edges_hz = 700 * np.expm1(np.linspace(np.log1p(LOW_HZ / 700), np.log1p(HIGH_HZ / 700), NUM_BANDS + 1))
+    return np.hanning(FRAME).astype(np.float32), np.rint(edges_hz * FRAME / SAMPLE_RATE).astype(np.int64)
 
 
 def _longest_run(flags: NDArray[np.bool_]) -> int:
