@@ -33,7 +33,7 @@ _GENERAL: Final = {
     "domestic machines": "tools; power tool",
     "weather water animals noise": "natural sounds",
     "water weather domestic": "water; liquid; thunderstorm",
-    "impacts domestic": "wood; explosion; generic impact sounds; surface contact",
+    "impacts domestic": "wood; generic impact sounds; surface contact",
     "": "sounds of things; source-ambiguous sounds; onomatopoeia; inside, small room; inside, large room or hall;"
     "inside, public space; outside, urban or manmade; outside, rural or natural; acoustic environment; field recording;"
     "channel, environment and background",
@@ -44,11 +44,12 @@ def sole_label(names: Sequence[str], *, several: bool = False) -> str:
     """Returns the ontology label that all names of a recording agree on, or nothing.
 
     A recording in which another sound is heard too would make what is said about it untrue, so names that agree on no
-    label, and exact names that the ontology does not know, give none.
+    label, or on several alike (`Beep, bleep` may be a microwave or a heart monitor), and exact names that the ontology
+    does not know, give none.
 
     Args:
         names: Names of AudioSet or FSD50K, such as `Bark`, `Dishes, pots, and pans` or `Dishes_and_pots_and_pans`.
-        several: Take the label of the first known name where they do not agree.
+        several: Take the likeliest label of the first known name where they do not agree.
     """
     tags, general = _tags(), _families()
     keys = [_key(name) for name in names]
@@ -59,9 +60,12 @@ def sole_label(names: Sequence[str], *, several: bool = False) -> str:
     common = set(fitting[0]).intersection(*fitting[1:]) if fitting else set()
     for families in (general[key] for key in keys if general.get(key)):
         common = {label for label in common if load_ontology().by_label(label).family in families}
-    if not common and several:
-        common = set(next((labels for labels in fitting if labels), ()))
-    return min(common, key=lambda label: (-_rank(label, keys), label), default="")
+    ranks = {label: _rank(label, keys) for label in common}
+    named = [label for label, rank in ranks.items() if rank == max(ranks.values())]
+    if len(named) != 1 and several:
+        labels = common or set(next((labels for labels in fitting if labels), ()))
+        return min(labels, key=lambda label: (-_rank(label, keys), label), default="")
+    return named[0] if len(named) == 1 else ""
 
 
 def _rank(label: str, keys: Sequence[str]) -> int:
