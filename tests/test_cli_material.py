@@ -141,8 +141,22 @@ def test_plan_says_which_banks_are_not_built_yet(tmp_path: Path) -> None:
     assert values["estimates"] is None
 
 
-def test_plan_refuses_what_no_bank_can_give(make_recipe: Callable[..., LoadedRecipe]) -> None:
-    shares = {"voice_chatting/factual_qa": 0.5, "voice_chatting/multi_turn_dialogue": 0.5}
+RECORDED = '''
+"""Plays a recorded dialogue back."""
+
+from soundflow_data import Scene, subtask
+
+
+@subtask(ability="voice_chatting", needs=("dialogues",))
+def recorded(scene: Scene) -> None:
+    bank, rows = scene.choose_dialogue()
+    scene.respond("I see.", evidence=scene.replay(bank, rows[0]).end)
+'''
+
+
+def test_plan_refuses_what_no_bank_can_give(make_recipe: Callable[..., LoadedRecipe], tmp_path: Path) -> None:
+    (tmp_path / "recorded.py").write_text(RECORDED)
+    shares = {"voice_chatting/factual_qa": 0.5, str(tmp_path / "recorded.py"): 0.5}
     path = make_recipe(subtasks=shares, languages={"en": 1.0}).path
     assert "needs dialogues" in soundflow("plan", path, code=1).stderr
     assert "needs dialogues" in as_json("plan", path, code=1)["error"]["message"]
@@ -204,7 +218,9 @@ def test_try_points_at_the_line_of_a_mistake(sounds_path: Path, tmp_path: Path) 
 def test_try_takes_built_in_sub_tasks_and_tells_of_a_drop(sounds_path: Path, tmp_path: Path) -> None:
     out = tmp_path / "tried"
     assert "event_counting" in soundflow("try", "event_counting", "--bank", sounds_path, "--out", out).stdout
-    assert "no dialogue" in soundflow("try", "multi_turn_dialogue", "--bank", sounds_path, "--out", out, code=1).stderr
+    (tmp_path / "recorded.py").write_text(RECORDED)
+    recorded = tmp_path / "recorded.py"
+    assert "no dialogue" in soundflow("try", recorded, "--bank", sounds_path, "--out", out, code=1).stderr
 
 
 # -- numbers ---------------------------------------------------------------------------------------------------------

@@ -10,9 +10,9 @@ from soundflow_data.bystanders import aside, interlude
 
 BESIDE = {
     "happy": ("laughter", "baby_laughter"),
-    "sad": ("sobbing", "sniffing"),
+    "sad": ("sobbing",),
     "tired": ("yawn",),
-    "ill": ("cough", "sneeze"),
+    "ill": ("sneeze", "nose_blowing"),
 }
 
 
@@ -31,8 +31,9 @@ def emotional_support(scene: Scene) -> None:
     before = []
     if by_sound:
         sound = scene.choose_sound(labels=shown[mood])
-        before = [scene.play(sound, max_s=3.0)]
-        scene.stay_silent(before[0], "the person is about to speak")
+        before = [scene.play(sound, max_s=3.0, meanwhile=mood == "sad")]  # nobody sobs unanswered: it goes on beside
+        if mood != "sad":
+            scene.stay_silent(before[0], "the person is about to speak")
         scene.pause(0.1, 0.5)
     said = scene.phrase(table["neutral"] if by_sound else table["moods"][mood]["said"])
     told = scene.say(said, emotion=mood)
