@@ -180,6 +180,28 @@ def test_parquet_with_plain_bytes_and_other_names(tmp_path: Path) -> None:
         list(Parquet(path=tmp_path / "a.parquet").items())
 
 
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"words": [{"word": "GO", "start": 0.1, "end": 0.4}, {"word": "", "start": 0.4, "end": 0.6}]}, ["go"]),
+        ({"words": ["GO", "ON"], "word_start": [0.1, 0.4], "word_end": [0.4, 0.9]}, ["go", "on"]),
+        ({"words": ["GO", "ON"]}, []),
+        ({"words": ["GO", "ON"], "word_start": [0.1], "word_end": [0.4]}, "bad word times"),
+        ({"words": [{"word": "GO", "start": "soon", "end": 0.4}]}, "bad row"),
+    ],
+)
+def test_word_times_in_the_forms_that_corpora_use(tmp_path: Path, columns: dict[str, Any], expected: Any) -> None:
+    row = {"audio": {"bytes": encoded(), "path": "x.flac"}, "text": "GO ON", "locale": "zh-HK", **columns}
+    pq.write_table(pa.Table.from_pylist([row]), tmp_path / "a.parquet")
+    (item,) = Parquet(path=tmp_path / "a.parquet").items()
+    if isinstance(item.audio, Unusable):
+        assert item.audio.reason == expected
+    else:
+        assert [word.text for word in item.words] == expected
+        assert (item.text, item.language) == ("go on", "yue")
+        assert all(word.start == 1_600 for word in item.words[:1])
+
+
 def save_to_disk(folder: Path, content: list[dict[str, Any]], **state: Any) -> Path:
     """Writes what `Dataset.save_to_disk` writes."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from soundflow_data.audio.decode import decode
 from soundflow_data.bank.format import INFO
 from soundflow_data.bank.readers._licences import licence_name
 from soundflow_data.bank.readers._rows import Row, RowError
-from soundflow_data.bank.readers._transcripts import language_of
+from soundflow_data.bank.readers._transcripts import joined, language_of, lowered
 from soundflow_data.bank.source import Audio, File, Reader, Samples, SourceItem, Unusable
 from soundflow_data.errors import AudioError, BankError
 from soundflow_data.timeline import SAMPLE_RATE, Kind, Word
@@ -66,6 +66,7 @@ class PackedCorpus(Reader, frozen=True, kw_only=True):
 
     Columns may have our names (text, label, caption, language, speaker, licence, kind, words, emotion, dialogue, turn,
     reply, origin, group, fold, id) or common others, such as sentence, transcription, category, client_id or license.
+    Words are [{text or word, start, end}] with times in seconds, or three lists words, word_start and word_end.
     """
 
     path: Annotated[Path, Meta(description="One file, or the folder of all.")]
@@ -103,7 +104,7 @@ class PackedCorpus(Reader, frozen=True, kw_only=True):
         return not hidden and not (file.parent / INFO).is_file()
 
     def item(self, row: Row, audio: Audio, *, name: str, path: str, fold: str = "") -> SourceItem:
-        """Returns the item of a row.
+        """Returns the item of a row; a text of several words in capitals alone is put in small letters.
 
         Args:
             row: What is known, under the corpus's names.
@@ -121,6 +122,7 @@ class PackedCorpus(Reader, frozen=True, kw_only=True):
             raise RowError(f"has no text{'' if kind == 'speech' else ', label or caption'}", "no text")
         corpus = known.corpus or self.corpus or self.path.name.partition(".")[0]
         identity = known.id or name
+        write = lowered if " " in known.text and known.text.isupper() else str
         speaker = f"{corpus}:{known.speaker}" if known.speaker else ""
         return SourceItem(
             id=identity,
@@ -129,11 +131,11 @@ class PackedCorpus(Reader, frozen=True, kw_only=True):
             path=path,
             label=known.label,
             caption=known.caption,
-            text=known.text,
+            text=joined(write(known.text)),
             language=language_of(known.language or self.language),
             speaker=speaker,
             words=tuple(
-                Word(text=word.text, start=round(word.start * SAMPLE_RATE), end=round(word.end * SAMPLE_RATE))
+                Word(text=write(word.text), start=round(word.start * SAMPLE_RATE), end=round(word.end * SAMPLE_RATE))
                 for word in known.words
             ),
             emotion=known.emotion,
@@ -154,12 +156,26 @@ class PackedCorpus(Reader, frozen=True, kw_only=True):
             value = next((row[name] for name in names if row.get(name) not in (None, "")), None)
             if value is not None:
                 values[ours] = value if ours in {"words", "turn"} else _as_text(value)
-        if isinstance(values.get("words"), list) and all(isinstance(word, str) for word in values["words"]):
-            del values["words"]  # words without times
+        if "words" in values:
+            values["words"] = _word_times(values["words"], row.get("word_start"), row.get("word_end"))
         try:
             return msgspec.convert(values, _Known, strict=False)
         except msgspec.ValidationError as error:
             raise RowError(f"makes no sense: {error}") from error
+
+
+def _word_times(words: Any, starts: Any, ends: Any) -> Any:
+    """Returns words as `[{text, start, end}, ...]`; corpora write `word` for `text`, or three lists of one length."""
+    if not isinstance(words, list) or not words:
+        return words
+    if all(isinstance(word, str) for word in words):
+        if not isinstance(starts, list) or not isinstance(ends, list):
+            return []  # words without times
+        if not len(words) == len(starts) == len(ends):
+            raise RowError(f"has {len(words)} words, {len(starts)} starts and {len(ends)} ends", "bad word times")
+        words = [{"text": text, "start": at, "end": to} for text, at, to in zip(words, starts, ends, strict=True)]
+    named = [{**word, "text": word.get("text", word.get("word"))} if isinstance(word, dict) else word for word in words]
+    return [word for word in named if not isinstance(word, dict) or word["text"] not in {"", "<eps>", "<unk>"}]
 
 
 def _as_text(value: Any) -> str:

@@ -9,7 +9,9 @@ _BETWEEN_HAN = re.compile(r"(?<=[\u3400-\u9fff])\s+(?=[\u3400-\u9fff])")
 
 
 def language_of(code: str) -> str:
-    """Returns the language of a locale: `zh` for `zh-CN`, `en` for `en_GB`."""
+    """Returns the language of a locale: `zh` for `zh-CN`, `en` for `en_GB`, but `yue` (Cantonese) for `zh-HK`."""
+    if code.strip().lower().replace("_", "-").startswith("zh-hk"):
+        return "yue"
     return re.split(r"[-_]", code.strip().lower(), maxsplit=1)[0]
 
 
