@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from soundflow_data.audio.decode import decode
-from soundflow_data.bank.format import INFO
+from soundflow_data.bank.readers._files import own_files
 from soundflow_data.bank.readers._licences import licence_name
 from soundflow_data.bank.readers._rows import Row, RowError
 from soundflow_data.bank.readers._transcripts import joined, language_of, lowered
@@ -94,14 +94,10 @@ class PackedCorpus(Reader, frozen=True, kw_only=True):
         """
         if self.path.is_file():
             return [self.path]
-        found = [file for file in sorted(self.path.rglob("*")) if file.name.endswith(endings) and self._is_ours(file)]
+        found = own_files(self.path, endings)
         if not found:
             raise BankError(f"source {self.name()!r}: {self.path} is no file, and no folder of *{', *'.join(endings)}")
         return found
-
-    def _is_ours(self, file: Path) -> bool:
-        hidden = any(part.startswith(".") for part in file.relative_to(self.path).parts)
-        return not hidden and not (file.parent / INFO).is_file()
 
     def item(self, row: Row, audio: Audio, *, name: str, path: str, fold: str = "") -> SourceItem:
         """Returns the item of a row; a text of several words in capitals alone is put in small letters.

@@ -10,7 +10,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from soundflow_data.bank.format import INFO
+from soundflow_data.bank.readers._files import own_files
 from soundflow_data.bank.readers._json import elements
 from soundflow_data.bank.readers._rows import Row, RowError
 from soundflow_data.errors import BankError
@@ -25,19 +25,10 @@ def record_files(source: str, path: Path) -> list[Path]:
     Raises:
         BankError: There are none.
     """
-    files = [path]
-    if path.is_dir():
-        files = sorted(
-            file for file in path.rglob("*") if file.suffix.lower() in ENDINGS and not _is_foreign(file, path)
-        )
+    files = own_files(path, ENDINGS) if path.is_dir() else [path]
     if not files or not files[0].is_file() or files[0].suffix.lower() not in ENDINGS:
         raise BankError(f"source {source!r}: {path} is no file, and no folder of files, in {', '.join(ENDINGS)}")
     return files
-
-
-def _is_foreign(file: Path, folder: Path) -> bool:
-    """Tells whether a file is hidden, or one of a bank that lies in the folder of its corpus."""
-    return any(part.startswith(".") for part in file.relative_to(folder).parts) or (file.parent / INFO).is_file()
 
 
 def read_records(source: str, file: Path) -> Iterator[tuple[int, Row | RowError]]:
