@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -175,31 +176,57 @@ def test_loader_workers_and_ranks_do_not_change_which_streams_a_step_takes(token
         load_steps(examples, [0], plan, world_size=4)
 
 
+GO = """
+import sys; sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from test_training import make_stage, run
+if __name__ == "__main__":
+    data = {"root": "memory", "loader_workers": 2, "seed": 3}
+    ended = run(make_stage(steps=int(sys.argv[3]), data=data), Path(sys.argv[2]))
+    print(ended.step, ended.finished)
+"""
+
+
+def start(tmp_path, out, *, steps):
+    script = tmp_path / "go.py"
+    script.write_text(GO)
+    command = [sys.executable, str(script), str(Path(__file__).parent), str(out), str(steps)]
+    return subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, text=True)
+
+
+def wait_for_checkpoint(process, out, step):
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if any(int(path.name[5:]) >= step for path in out.glob("checkpoints/step-????????")):
+            return
+        time.sleep(0.02)
+
+
 @pytest.mark.timeout(180)
 def test_a_killed_run_goes_on_with_other_workers_and_ends_with_equal_weights(tmp_path):
     run(make_stage(steps=12), tmp_path / "whole")
-    script = tmp_path / "go.py"
-    script.write_text(
-        "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from pathlib import Path\n"
-        "from test_training import make_stage, run\n"
-        "if __name__ == '__main__':\n"
-        "    data = {'root': 'memory', 'loader_workers': int(sys.argv[3]), 'seed': 3}\n"
-        "    run(make_stage(steps=12, data=data), Path(sys.argv[2]))\n"
-    )
     out = tmp_path / "killed"
-    process = subprocess.Popen([sys.executable, str(script), str(Path(__file__).parent), str(out), "2"])
-    deadline = time.monotonic() + 120
-    wanted = Dice(time.time_ns()).integer(2, 8)  # somewhere else every time
-    while time.monotonic() < deadline and process.poll() is None:
-        if any(int(path.name[5:]) >= wanted for path in out.glob("checkpoints/step-????????")):
-            break
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
+    process = start(tmp_path, out, steps=12)
+    wait_for_checkpoint(process, out, Dice(time.time_ns()).integer(2, 8))  # somewhere else every time
+    os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     finished = run(make_stage(steps=12), out)
     assert finished.step == 12
     assert equal(weights_of(tmp_path / "whole", 12), weights_of(out, 12))
+
+
+@pytest.mark.timeout(180)
+def test_ctrl_c_ends_the_step_and_leaves_a_checkpoint(tmp_path):
+    process = start(tmp_path, tmp_path / "run", steps=100_000)
+    wait_for_checkpoint(process, tmp_path / "run", 2)
+    os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to the loader workers too
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    step, finished = printed.split()
+    assert finished == "False"
+    latest, messages = Checkpoints(tmp_path / "run/checkpoints", keep=3).latest()
+    assert read_progress(latest).step == int(step)
+    assert messages == []
 
 
 def test_a_damaged_checkpoint_is_noticed_and_the_one_before_is_used(tmp_path):

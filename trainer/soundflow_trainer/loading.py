@@ -7,6 +7,7 @@ W takes every W-th of them. So three integers say where a run stands, and `reade
 from __future__ import annotations
 
 import functools
+import signal
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -130,7 +131,7 @@ def load_steps(
         sampler=indices,
         num_workers=workers,
         collate_fn=functools.partial(_pack, row_tokens=plan.row_tokens, rows=plan.rows),
-        worker_init_fn=_one_thread if workers else None,
+        worker_init_fn=_start_worker if workers else None,
         prefetch_factor=2 if workers else None,
     )
     return iter(loader)
@@ -140,5 +141,8 @@ def _pack(examples: Sequence[Example], *, row_tokens: int, rows: int) -> list[Ba
     return pack(examples, row_tokens=row_tokens, rows_per_batch=rows)
 
 
-def _one_thread(_worker: int) -> None:
+def _start_worker(_worker: int) -> None:
+    """Leaves the cores to training, and Ctrl-C to the process that trains: it ends the workers when it is done."""
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
