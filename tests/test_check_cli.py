@@ -121,6 +121,14 @@ def test_thresholds_decide_no_bytes(make_recipe: Callable[..., LoadedRecipe]) ->
     assert yaml.safe_load(strict.resolved_yaml())["checks"]["loudness"]["rms_dbfs"] == [-40.0, -20.0]
 
 
+def test_docs_show_every_threshold() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "quality.md").read_text(encoding="utf-8")
+    block = next(text for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if text.startswith("checks:"))
+    assert yaml.safe_load(block)["checks"] == Checks().model_dump(mode="json")
+    for name in Checks.model_fields:
+        assert f"| {name} |" in page
+
+
 @pytest.mark.parametrize(
     ("section", "message"),
     [
