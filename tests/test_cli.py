@@ -274,7 +274,7 @@ def test_show_tells_draws_and_writes_a_stream(out: Path, tmp_path: Path) -> None
 
 
 def test_show_tells_why_a_stream_was_dropped(make_recipe: Callable[..., LoadedRecipe], tmp_path: Path) -> None:
-    recipe = make_recipe(streams=6, duration_s=[4, 5], limits={"max_drop_share": 1.0}).path
+    recipe = make_recipe(streams=12, duration_s=[6, 8], limits={"max_drop_share": 1.0}).path
     soundflow("run", recipe, tmp_path / "out", "--workers", "1", "--executor", "local")
     drop = as_json("query", tmp_path / "out", "SELECT key, reason FROM drops LIMIT 1")["rows"][0]
     assert f"was dropped: {drop['reason']}" in soundflow("show", tmp_path / "out", drop["key"], code=1).stderr

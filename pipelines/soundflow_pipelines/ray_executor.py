@@ -73,13 +73,12 @@ def _connect(num_workers: int | None, address: str | None) -> Any:
     # Ray reports its own use to its makers unless told otherwise, and warns about settings that do not matter here.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if address is None:
-        # What Ray does for a new cluster anyway; said here, it need not warn about it on every start.
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         import ray  # noqa: PLC0415 - imported here so that everything else runs without it
     except ImportError as error:
         raise RunError("Ray is not installed; install it with `pip install ray`, or use --executor local") from error
+    # A new cluster asks for a token, which is right, and Ray need not say so on every start.
+    logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel(logging.ERROR)
     settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
     if address is None:
         settings |= {
