@@ -41,6 +41,11 @@ def aside(scene: Scene, text: str = "", *, speaker: str = "", reason: str = "add
     return heard
 
 
+def anybody(scene: Scene) -> str:
+    """Draws who turns to the assistant: mostly the user, at times a visitor, so that a voice alone tells nothing."""
+    return scene.choice(("user", "user", "user", "visitor"))
+
+
 def address(scene: Scene, text: str, name: str) -> str:
     """Puts a name before or behind what is said: `Anna, what is it?`, `What is it, Anna?`."""
     comma = "，" if scene.language == "zh" else ", "

@@ -330,6 +330,43 @@ def test_written_tables_hold_true_pairs() -> None:
         )
 
 
+ONCE = """
+from soundflow_data import Scene, subtask
+from soundflow_data.errors import Drop
+
+@subtask(ability="voice_chatting")
+def once(scene: Scene) -> None:
+    if scene.episode:
+        raise Drop("no sound fits", "everything was promised")
+    scene.respond("hello", evidence=scene.say("hello there").end)
+"""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        ONCE,
+        ONCE.replace("raise Drop", "assert not Drop").replace(
+            'hello there").end)', 'hello there").end)\n    scene.finish()'
+        ),
+    ],
+)
+def test_a_first_episode_may_be_the_last(source: str, rich_bank: Bank, tmp_path: Path) -> None:
+    """Either the material is used up, or the episode says that none may follow."""
+    (tmp_path / "once.py").write_text(source)
+    recipe = {
+        "name": "once",
+        "streams": 2,
+        "duration_s": [20, 30],
+        "splits": {"train": 1.0},
+        "subtasks": {"once.py": 1.0},
+        "banks": {"sounds": {"path": str(rich_bank.path)}},
+    }
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    corpus = Corpus(load_recipe(tmp_path / "recipe.yaml"), {"sounds": rich_bank})
+    assert [response.text for response in corpus.compose(corpus.spec("train", 0)).responses] == ["hello"]
+
+
 # -- golden timelines ----------------------------------------------------------------------------------------------
 
 

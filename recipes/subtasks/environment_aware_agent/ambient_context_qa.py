@@ -6,7 +6,7 @@ response                                                                        
 """
 
 from soundflow_data import Scene, subtask
-from soundflow_data.bystanders import aside
+from soundflow_data.bystanders import anybody, aside
 
 QUESTIONS = {
     "en": {
@@ -55,7 +55,7 @@ def ambient_context_qa(scene: Scene) -> None:
     if scene.chance(0.6):
         aside(scene, words)
         scene.pause(0.6, 2.0)
-    question = scene.say(words)
+    question = scene.say(words, speaker=anybody(scene))
     answer = {"whether": YES, "not": NO}.get(about, ANSWERS)
     scene.respond(scene.phrase(answer, sound=asked.phrase), evidence=question.end, on=[source, question])
     scene.pause(0.6, 2.0)

@@ -8,7 +8,7 @@ user       [ when the doorbell rings, switch on the light in the hall ]    (noth
 """
 
 from soundflow_data import Scene, subtask
-from soundflow_data.bystanders import aside, interlude
+from soundflow_data.bystanders import anybody, aside, interlude
 from soundflow_data.texts import load_texts
 from soundflow_data.timeline import ToolCall
 
@@ -27,14 +27,14 @@ def smart_home_control(scene: Scene) -> None:
     way = scene.choice(["said", "said", "when", *(["heard"] if devices else [])])
     if way == "said":
         words, call, reply = _draw(scene, home)
-        scene.respond(reply, evidence=scene.say(words).end, call=call, kind="tool_call")
+        scene.respond(reply, evidence=scene.say(words, speaker=anybody(scene)).end, call=call, kind="tool_call")
     elif way == "heard":
         sound = scene.choose_sound(labels=devices, assistant="silent")
         device = home["devices"][sound.label]
         noise = scene.play(sound, meanwhile=True)
         scene.wait_until(noise.recognisable)
         scene.pause(0.2, 1.0)
-        asked = scene.say(scene.phrase(home["that"]))
+        asked = scene.say(scene.phrase(home["that"]), speaker=anybody(scene))
         call = ToolCall(name="switch", arguments={"device": device["id"], "state": "off"})
         reply = scene.phrase(home["switched_off"], device=device[scene.language])
         scene.respond(

@@ -6,7 +6,7 @@ response                                                              ^ "Two, a 
 """
 
 from soundflow_data import Scene, subtask
-from soundflow_data.bystanders import aside, interlude, pass_by
+from soundflow_data.bystanders import anybody, aside, interlude, pass_by
 
 QUESTIONS = {
     "en": {
@@ -56,7 +56,7 @@ def multiple_choice_audio_qa(scene: Scene) -> None:
     when = scene.choice(["before", "after"])
     question = scene.phrase(QUESTIONS[scene.language][when], **slots)
     if when == "before":
-        asked = scene.say(question)
+        asked = scene.say(question, speaker=anybody(scene))
         scene.stay_silent(asked, "the sound has not been heard yet")
         scene.pause(0.6, 3.0)
         heard = scene.play(sound, max_s=4.0)
@@ -67,7 +67,7 @@ def multiple_choice_audio_qa(scene: Scene) -> None:
         if scene.chance(0.3):
             aside(scene, question)
             scene.pause(0.6, 2.0)
-        asked = scene.say(question)
+        asked = scene.say(question, speaker=anybody(scene))
     table, number = (ANSWERS, NUMBERS[scene.language][right]) if right < 3 else (NONE, "")
     text = scene.phrase(table, number=number, sound=sound.phrase)
     scene.respond(text, evidence=max(asked.end, heard.recognisable), on=[asked, heard])

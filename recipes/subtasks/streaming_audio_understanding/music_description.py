@@ -6,7 +6,7 @@ response                                                                     ^ "
 """
 
 from soundflow_data import Scene, subtask
-from soundflow_data.bystanders import aside, interlude, pass_by
+from soundflow_data.bystanders import anybody, aside, interlude, pass_by
 from soundflow_data.texts import load_texts
 
 QUESTIONS = {
@@ -49,7 +49,7 @@ def music_description(scene: Scene) -> None:
     when = scene.choice(["before", "after", "during", "never"])
     question = scene.phrase(QUESTIONS[scene.language]["after" if when == "never" else when])
     if when == "before":
-        asked = scene.say(question)
+        asked = scene.say(question, speaker=anybody(scene))
         scene.stay_silent(asked, "the music has not begun")
         scene.pause(0.8, 2.5)
         if scene.chance(0.5):
@@ -68,7 +68,7 @@ def music_description(scene: Scene) -> None:
             scene.pause(0.6, 1.5)
         if when == "never":
             return
-        asked = scene.say(question)
+        asked = scene.say(question, speaker=anybody(scene))
     scene.respond(answer, evidence=max(heard.recognisable, asked.end), on=[heard, asked], kind="description")
     scene.wait_until(heard.end)
     scene.pause(0.5, 1.5)

@@ -6,7 +6,7 @@ response                                   ^ "A dog barking."                   
 """
 
 from soundflow_data import Scene, subtask
-from soundflow_data.bystanders import aside, interlude
+from soundflow_data.bystanders import anybody, aside, interlude
 from soundflow_data.library import Sound
 
 QUESTIONS = {
@@ -52,7 +52,7 @@ def open_audio_qa(scene: Scene) -> None:
     question = scene.phrase(QUESTIONS[scene.language][about], sound=sound.phrase)
     times = scene.integer(1, 4) if about == "count" else 1
     if about == "next":
-        asked = scene.say(question)
+        asked = scene.say(question, speaker=anybody(scene))
         scene.stay_silent(asked, "nothing to answer it with yet")
         scene.pause(0.8, 4.0)
     for _ in range(times):
@@ -65,7 +65,7 @@ def open_audio_qa(scene: Scene) -> None:
             scene.pause(0.6, 2.0)
         if scene.chance(0.25):
             return  # and nobody asks the assistant at all
-        asked = scene.say(question)
+        asked = scene.say(question, speaker=anybody(scene))
     facts = {"kind": SOURCES.get(_family(scene, sound)), "place": PLACES.get(_place(scene, sound))}.get(about)
     fact = f"{facts[scene.language]}, {sound.phrase}" if facts else sound.phrase
     text = scene.phrase(ANSWERS, fact=fact.replace(", ", "，") if scene.language == "zh" else fact)

@@ -10,7 +10,7 @@ response                           ^ "Okay."
 """
 
 from soundflow_data import Scene, subtask
-from soundflow_data.bystanders import aside, interlude
+from soundflow_data.bystanders import anybody, aside, interlude
 
 REQUESTS = {
     "en": [
@@ -54,12 +54,13 @@ def conditional_trigger(scene: Scene) -> None:
         scene.stay_silent(scene.play(sound, max_s=4.0), "nobody has asked the assistant yet")
         scene.pause(0.5, 2.0)
     interlude(scene, unlike=sound, most=1)
-    request = scene.say(scene.phrase(REQUESTS, sound=sound.phrase))
+    asker = anybody(scene)
+    request = scene.say(scene.phrase(REQUESTS, sound=sound.phrase), speaker=asker)
     scene.respond(scene.phrase(ACKNOWLEDGEMENTS), evidence=request.end)
     scene.pause(0.6, 3.0)
     interlude(scene, unlike=sound, most=3)
     if calm and scene.chance(0.35):
-        cancel = scene.say(scene.phrase(CANCELS, sound=sound.phrase))
+        cancel = scene.say(scene.phrase(CANCELS, sound=sound.phrase), speaker=asker)
         scene.respond(scene.phrase(CANCELLED), evidence=cancel.end)
         scene.pause(0.8, 3.0)
         scene.stay_silent(scene.play(sound, max_s=4.0), "the instruction was cancelled")

@@ -6,7 +6,7 @@ response                             ^ "I'll count." ^ "Once."             ^ "Tw
 """
 
 from soundflow_data import Scene, subtask
-from soundflow_data.bystanders import aside, interlude
+from soundflow_data.bystanders import anybody, aside, interlude
 
 REQUESTS = {
     "en": [
@@ -52,7 +52,8 @@ def event_counting(scene: Scene) -> None:
     if scene.chance(0.25):
         aside(scene, scene.phrase(REQUESTS, sound=sound.phrase))
         scene.pause(0.5, 2.0)
-    request = scene.say(scene.phrase(REQUESTS, sound=sound.phrase))
+    asker = anybody(scene)
+    request = scene.say(scene.phrase(REQUESTS, sound=sound.phrase), speaker=asker)
     scene.respond(scene.phrase(ACKNOWLEDGEMENTS), evidence=request.end)
     for times in TIMES[scene.language][: scene.integer(1, 6)]:
         scene.pause(0.8, 3.5)
@@ -61,7 +62,7 @@ def event_counting(scene: Scene) -> None:
         scene.respond(times, evidence=heard.recognisable, kind="count")
     if calm and scene.chance(0.5):
         scene.pause(0.5, 2.0)
-        scene.respond(scene.phrase(STOPPED), evidence=scene.say(scene.phrase(STOPS)).end)
+        scene.respond(scene.phrase(STOPPED), evidence=scene.say(scene.phrase(STOPS), speaker=asker).end)
         for _ in range(scene.integer(1, 2)):
             scene.pause(0.6, 2.5)
             scene.stay_silent(scene.play(sound, max_s=3.0), "the instruction was cancelled")

@@ -7,7 +7,7 @@ response                               ^ "I will."                     ^ "Ten se
 """
 
 from soundflow_data import Scene, subtask
-from soundflow_data.bystanders import aside, interlude
+from soundflow_data.bystanders import anybody, aside, interlude
 from soundflow_data.timeline import SAMPLE_RATE
 
 REQUESTS = {
@@ -51,12 +51,13 @@ def timed_reminder(scene: Scene) -> None:
     if scene.chance(0.25):
         aside(scene, scene.phrase(REQUESTS, **slots | {"seconds": scene.integer(3, 9)}))
         scene.pause(0.6, 2.0)
-    request = scene.say(scene.phrase(REQUESTS, **slots))
+    asker = anybody(scene)
+    request = scene.say(scene.phrase(REQUESTS, **slots), speaker=asker)
     scene.respond(scene.phrase(ACKNOWLEDGEMENTS, **slots), evidence=request.end)
     due = request.end + seconds * SAMPLE_RATE
     if cancelled:
         scene.pause(0.3, 1.5)
-        cancel = scene.say(scene.phrase(CANCELS))  # ends some seconds before the reminder would be due
+        cancel = scene.say(scene.phrase(CANCELS), speaker=asker)  # ends some seconds before the reminder would be due
         scene.respond(scene.phrase(CANCELLED), evidence=cancel.end)
         scene.pause(0.5, 1.5)
         interlude(scene, most=1)

@@ -6,7 +6,7 @@ response                                     ^ "I'm sorry. ..."                 
 """
 
 from soundflow_data import Scene, subtask
-from soundflow_data.bystanders import aside, interlude
+from soundflow_data.bystanders import anybody, aside, interlude
 
 BESIDE = {
     "happy": ("laughter", "baby_laughter"),
@@ -36,12 +36,13 @@ def emotional_support(scene: Scene) -> None:
             scene.stay_silent(before[0], "the person is about to speak")
         scene.pause(0.1, 0.5)
     said = scene.phrase(table["neutral"] if by_sound else table["moods"][mood]["said"])
-    told = scene.say(said, emotion=mood)
+    person = anybody(scene)
+    told = scene.say(said, emotion=mood, speaker=person)
     reply = scene.phrase(table["moods"][mood]["heard" if by_sound else "replies"])
     scene.respond(reply, evidence=told.end, on=[*before, told], kind="support")
     scene.pause(0.6, 2.0)
     if scene.chance(0.4):
-        thanks = scene.say(scene.phrase(table["thanks"]), emotion=mood)
+        thanks = scene.say(scene.phrase(table["thanks"]), emotion=mood, speaker=person)
         scene.respond(scene.phrase(table["welcome"]), evidence=thanks.end, kind="support")
         scene.pause(0.5, 1.5)
     interlude(scene, most=2)

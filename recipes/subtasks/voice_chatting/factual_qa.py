@@ -6,7 +6,7 @@ response                                                                        
 """
 
 from soundflow_data import Scene, subtask
-from soundflow_data.bystanders import aside, interlude
+from soundflow_data.bystanders import anybody, aside, interlude
 from soundflow_data.texts import load_texts
 
 LEAD_INS = {
@@ -44,7 +44,8 @@ def factual_qa(scene: Scene) -> None:
     for _ in range(scene.integer(1, 2)):
         question, answer = draw_question(scene)
         lead_in = scene.phrase(LEAD_INS)
-        asked = scene.say(lead_in + (question[:1].lower() + question[1:] if lead_in else question))
+        words = lead_in + (question[:1].lower() + question[1:] if lead_in else question)
+        asked = scene.say(words, speaker=anybody(scene))
         scene.respond(answer, evidence=asked.end)
         scene.pause(0.4, 2.0)
         if scene.chance(0.35):
