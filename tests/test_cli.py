@@ -328,3 +328,13 @@ def test_recipes_lists_what_comes_with_soundflow() -> None:
     assert "quickstart" in [one["name"] for one in values["recipes"]]
     assert all(one["summary"] for one in values["subtasks"])
     assert "quickstart" in soundflow("recipes").stdout
+
+
+def test_licences_select_clips_and_voices(make_recipe: Callable[..., LoadedRecipe], tmp_path: Path) -> None:
+    run = ("run", make_recipe(streams=6, streams_per_shard=6, splits={"train": 1.0}).path, tmp_path / "out")
+    local = ("--executor", "local", "--workers", "1", "--no-picture")
+    refused = soundflow(*run, "--allow-license", "MIT", *local, code=1)
+    assert "allow_license" in refused.stderr
+    soundflow(*run, "--allow-license", "CC0-1.0", "--allow-license", "generated (espeak-ng)", *local)
+    found = as_json("query", tmp_path / "out", "SELECT DISTINCT licence FROM events ORDER BY 1")["rows"]
+    assert {row["licence"] for row in found} <= {"CC0-1.0", "generated (espeak-ng)"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
@@ -39,6 +40,10 @@ def run(
     ] = None,
     banks: BanksFolder = Path("banks"),
     settings: Settings = None,
+    allow_license: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LICENCE", help="Only clips and voices with this licence; can be given several times."),
+    ] = None,
     with_picture: Annotated[
         bool, typer.Option("--picture/--no-picture", help="Draw a few streams when all shards are there.")
     ] = True,
@@ -57,7 +62,8 @@ def run(
 
     terminal = Terminal(as_json=as_json)
     with interruptible(terminal, f"run the same command again; it resumes with what is in {out}"):
-        job = _prepare(terminal, recipe, out, banks, settings, workers)
+        chosen = [*(settings or []), *([f"allow_license={json.dumps(allow_license)}"] if allow_license else [])]
+        job = _prepare(terminal, recipe, out, banks, chosen, workers)
         job.claim()
         with terminal.logged(out / LOG):
             made = _make(terminal, job, shards, executor, workers, address)
