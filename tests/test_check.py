@@ -479,9 +479,9 @@ def test_scripts_that_another_split_has(storage: LocalStorage, judge: Callable[.
 
 
 def test_event_without_a_licence(storage: LocalStorage, judge: Callable[..., Verdict]) -> None:
-    damage(storage, lambda stream: stream.events(lambda i, e: e if i else msgspec.structs.replace(e, licence="")),
-           shards=(2,))  # fmt: skip
-    assert_fails(judge(storage, "licences"), "licences", "no licence")
+    damage(storage, lambda s: s.events(lambda i, e: e if i else msgspec.structs.replace(e, licence="")), shards=(2,))
+    (reason,) = assert_fails(judge(storage, "licences"), "licences", "no licence").reasons
+    assert reason.count == list_receipts(storage)[2].counts.streams
 
 
 def test_licence_that_is_not_allowed(storage: LocalStorage, judge: Callable[..., Verdict]) -> None:

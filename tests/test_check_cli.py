@@ -234,7 +234,7 @@ def test_page_needs_nothing_else_and_escapes_what_it_is_told() -> None:
     assert "&lt;script&gt;30" in text
     assert "x&lt;y" in text
     assert "and 10 more reasons" in text
-    assert "20.0 to 50.0 %" in text
+    assert "20.0 to 50.0%" in text
     assert report_html(verdict()) == text
     assert "http" not in re.sub(r"https?://www\.w3\.org\S*", "", text)
 
@@ -260,7 +260,7 @@ def test_bars_are_in_proportion() -> None:
 
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
-    [(0.256, "share", "25.6 %"), (3.0, "streams", "3 streams"), (-23.456, "dBFS", "-23.5 dBFS"), (0.5, "", "0.50")],
+    [(0.256, "share", "25.6%"), (3.0, "streams", "3 streams"), (-23.456, "dBFS", "-23.5 dBFS"), (0.5, "", "0.50")],
 )
 def test_numbers(value: float, unit: str, text: str) -> None:
     assert number(value, unit) == text

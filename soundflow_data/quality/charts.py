@@ -15,9 +15,9 @@ MANY_BARS: Final = 10
 
 
 def number(value: float, unit: str) -> str:
-    """Returns a number with its unit, such as `2.5 %` or `-23.4 dBFS`."""
+    """Returns a number with its unit, such as `2.5%` or `-23.4 dBFS`."""
     if unit == "share":
-        return f"{100 * value:.1f} %"
+        return f"{100 * value:.1f}%"
     digits = 0 if value == round(value) else 2 if abs(value) < 10 else 1
     return f"{value:,.{digits}f} {unit}".rstrip()
 

@@ -40,7 +40,8 @@ def player_html(stream: Picturable) -> str:
     return (
         f'<div class="stream"><p><b>{escape(timeline.subtask)}</b> '
         f'<span class="summary">{escape(timeline.ability)} · {timeline.seconds:.0f} s · '
-        f"<code>{escape(timeline.key)}</code></span></p>{instruction}{_plan(stream)}"
+        f"<code>{escape(timeline.key)}</code></span></p>{instruction}"
+        f'<div class="wide">{_plan(stream)}</div>'
         f'<audio controls preload="metadata" src="data:audio/flac;base64,{sound}"></audio></div>'
     )
 

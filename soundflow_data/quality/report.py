@@ -156,13 +156,13 @@ def _reasons(result: Result) -> str:
     if not result.reasons:
         return ""
     rows = "".join(
-        f'<tr><td class="n">{reason.count:,}</td><td>{escape(reason.reason)}</td>'
+        f'<tr><td class="n count">{reason.count:,}</td><td>{escape(reason.reason)}</td>'
         f'<td class="keys"><code>{escape(", ".join(reason.keys))}</code></td></tr>'
         for reason in result.reasons[:MAX_REASONS]
     )
     if len(result.reasons) > MAX_REASONS:
         rows += f"<tr><td></td><td>and {len(result.reasons) - MAX_REASONS:,} more reasons</td><td></td></tr>"
-    head = '<tr><th class="n">count</th><th>reason</th><th>such as</th></tr>'
+    head = '<tr><th class="n count">count</th><th>reason</th><th>such as</th></tr>'
     return f'<h3>By reason</h3><div class="wide"><table>{head}{rows}</table></div>'
 
 

@@ -7,6 +7,7 @@ from soundflow_data.quality.check.corpus import Gathered
 from soundflow_data.quality.check.verdict import Chart, Judgement, Measure, histogram
 from soundflow_data.timeline import SAMPLE_RATE
 
+# Averages are of whole numbers, whose sums do not depend on the order in which threads add them.
 # Tokens of a response are words, and characters in Mandarin; a running answer (a transcript) is one response.
 _ANSWERS = r"""
     SELECT r.key, s.ability, r.run, sum(CASE WHEN r.language = 'zh'
@@ -17,9 +18,12 @@ _ANSWERS = r"""
 _GROUPS = f"""
     WITH answers AS ({_ANSWERS}),
     spoken AS (SELECT ability, avg(tokens) AS tokens FROM answers GROUP BY 1)
-    SELECT ability, sum(num_silent_chunks) / sum(num_chunks), avg(num_turns), avg(seconds), coalesce(min(tokens), 0)
+    SELECT ability, sum(num_silent_chunks) / sum(num_chunks), avg(num_turns), avg(num_samples) / {SAMPLE_RATE},
+        coalesce(min(tokens), 0)
     FROM streams LEFT JOIN spoken USING (ability) GROUP BY 1 ORDER BY 1"""  # noqa: S608 - no value is put in
-_TOTAL = "SELECT sum(num_silent_chunks) / sum(num_chunks), avg(num_turns), avg(seconds) FROM streams"
+_TOTAL = (
+    f"SELECT sum(num_silent_chunks) / sum(num_chunks), avg(num_turns), avg(num_samples) / {SAMPLE_RATE} FROM streams"  # noqa: S608
+)
 
 
 class Dialogue(CorpusCheck):

@@ -20,9 +20,10 @@ _MOST_USED = """
     SELECT text, count(*) AS n, list(DISTINCT key ORDER BY key)[:3] FROM speech
     GROUP BY text HAVING count(*) > 1 ORDER BY n DESC, text LIMIT 3"""
 _COUNTS = {
-    "sounds": "SELECT label, count(DISTINCT key) FROM events WHERE kind <> 'speech' AND label <> '' GROUP BY 1",
-    "speakers": "SELECT speaker, count(DISTINCT key) FROM speech WHERE speaker <> '' GROUP BY 1",
-    "sub-tasks": "SELECT subtask, count(*) FROM streams GROUP BY 1",
+    "sounds": """
+        SELECT label, count(DISTINCT key) FROM events WHERE kind <> 'speech' AND label <> '' GROUP BY 1 ORDER BY 1""",
+    "speakers": "SELECT speaker, count(DISTINCT key) FROM speech WHERE speaker <> '' GROUP BY 1 ORDER BY 1",
+    "sub-tasks": "SELECT subtask, count(*) FROM streams GROUP BY 1 ORDER BY 1",
 }
 
 

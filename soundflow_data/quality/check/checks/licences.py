@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from soundflow_data.quality.check.base import CorpusCheck
 from soundflow_data.quality.check.corpus import Gathered
-from soundflow_data.quality.check.verdict import Chart, Judgement, Measure, Reason
+from soundflow_data.quality.check.verdict import MAX_EXAMPLES, Chart, Judgement, Measure, Reason
 from soundflow_data.timeline import SAMPLE_RATE
 
 _LICENCES = """
@@ -22,19 +22,17 @@ class Licences(CorpusCheck):
         """Counts events of other licences, and of none; speech that an engine makes is nobody's recording."""
         limits, allowed = corpus.recipe.checks.licences, corpus.recipe.allow_license
         total = unknown = forbidden = 0
+        wrong: dict[str, Reason] = {}
         hours: dict[str, float] = {}
-        reasons = []
         for licence, spoken, count, samples, keys in corpus.rows(_LICENCES):
             total += count
             hours[licence or "unknown"] = hours.get(licence or "unknown", 0.0) + samples / _HOUR
             if not licence:
                 unknown += count
-                reasons.append(Reason(reason="no licence", count=count, keys=tuple(keys)))
+                _count(wrong, "no licence", count, keys)
             if allowed is not None and licence not in allowed and not spoken:
                 forbidden += count
-                reasons.append(
-                    Reason(reason=f"{licence or 'no licence'} is not in allow_license", count=count, keys=tuple(keys))
-                )
+                _count(wrong, f"{licence or 'no licence'} is not in allow_license", count, keys)
         largest = sorted(hours.items(), key=lambda one: (-one[1], one[0]))
         return Judgement(
             measures=(
@@ -44,9 +42,15 @@ class Licences(CorpusCheck):
                         high=limits.max_unknown_share),
                 Measure(name="licences", value=len(hours), unit="licences"),
             ),
-            reasons=tuple(sorted(reasons, key=lambda one: (-one.count, one.reason))),
+            reasons=tuple(sorted(wrong.values(), key=lambda one: (-one.count, one.reason))),
             charts=(
                 Chart(title="Hours of events by licence", unit="h", labels=tuple(name for name, _ in largest),
                       values=tuple(value for _, value in largest)),
             ),
         )  # fmt: skip
+
+
+def _count(wrong: dict[str, Reason], reason: str, count: int, keys: list[str]) -> None:
+    before = wrong.get(reason, Reason(reason=reason, count=0))
+    some = tuple(sorted({*before.keys, *keys})[:MAX_EXAMPLES])
+    wrong[reason] = Reason(reason=reason, count=before.count + count, keys=some)

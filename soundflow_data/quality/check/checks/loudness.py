@@ -38,7 +38,7 @@ class Loudness(CorpusCheck):
                     unit="share",
                     high=limits.max_share,
                 ),
-                Measure(name="mean RMS level", value=sum(levels) / len(levels), unit="dBFS"),
+                Measure(name="mean RMS level", value=math.fsum(levels) / len(levels), unit="dBFS"),
                 Measure(name="highest peak", value=max(peaks_dbfs), unit="dBFS"),
                 Measure(name="longest digital silence", value=max(holes), unit="s"),
             ),

@@ -15,7 +15,7 @@ from soundflow_data.quality.check.base import CorpusCheck
 from soundflow_data.quality.check.corpus import Gathered
 from soundflow_data.quality.check.verdict import Chart, Judgement, Measure, Reason
 
-_STREAMS = "SELECT split, subtask, count(*) FROM streams GROUP BY 1, 2"
+_STREAMS = "SELECT split, subtask, count(*) FROM streams GROUP BY 1, 2 ORDER BY 1, 2"
 _DROPS = "SELECT split, count(*) FROM drops GROUP BY 1"
 _ABILITIES = "SELECT ability, sum(num_samples) FROM streams GROUP BY 1 ORDER BY 1"
 
