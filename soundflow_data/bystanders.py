@@ -17,6 +17,7 @@ from soundflow_data.scene import Heard, Scene
 
 REPLY_SHARE = 0.3  # of asides that the other person answers
 NAME_FIRST_SHARE = 0.7
+LATE = 0.6  # of the stream's length; from then on no interlude takes up time
 
 
 def aside(scene: Scene, text: str = "", *, speaker: str = "", reason: str = "addressed to somebody else") -> Heard:
@@ -87,6 +88,8 @@ def interlude(
         gap_s: Range of the pauses.
     """
     for _ in range(scene.integer(0, most)):
+        if scene.now > LATE * scene.limit:
+            return  # what matters must still fit
         if sounds and scene.has_sounds and (not talk or scene.chance(0.6)):
             pass_by(scene, unlike=unlike)
         elif talk:
