@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import statistics
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from benchmarks.material import MINUTE, Setup, warm_corpus
-from benchmarks.measure import Case, interleave
+from benchmarks.measure import Case, Measured, interleave
 from benchmarks.report import Goal, Result, Row
 from soundflow_data.bank import Bank
 from soundflow_data.corpus import Corpus, StreamSpec
@@ -28,8 +29,7 @@ def run(setup: Setup) -> Result:
     specs = [corpus.spec("train", index) for index in range(setup.pick(500, 4))]
     _seconds_each(corpus, specs[: len(specs) // 2])
     each = sorted(_seconds_each(corpus, specs))
-    interpreters = interleave(_interpreters(setup.rounds + 1)).timings
-    bare = interpreters.pop("bare")
+    interpreters = interleave(_interpreters(setup.rounds + 1))
     rows = [
         Row(
             what=f"plan and label {MINUTE:.0f} s, {name}",
@@ -39,10 +39,7 @@ def run(setup: Setup) -> Result:
         )
         for name, share in (("median", 0.5), ("slowest of 100", 0.99))
     ]
-    for what, timings in interpreters.items():
-        seconds = [a.wall_s - b.wall_s for a, b in zip(timings, bare, strict=True)]
-        goal = Goal("<=", 0.5) if what == "import soundflow_data" else None
-        rows.append(Row(what=what, value=statistics.median(seconds), unit="s", goal=goal))
+    rows += _imports(interpreters)
     for name, bank in corpus.banks.items():
         milliseconds = 1e3 * statistics.median(_seconds(partial(Bank.open, bank.path), setup.pick(20, 2)))
         rows.append(Row(what=f"open bank {name!r} of {len(bank)} clips", value=milliseconds, unit="ms"))
@@ -71,10 +68,29 @@ def _seconds_each(corpus: Corpus, specs: list[StreamSpec]) -> list[float]:
 def _interpreters(rounds: int) -> Iterator[dict[str, Case]]:
     statements = {"bare": "pass", **_IMPORTS}
     for _ in range(rounds):
-        yield {
-            what: partial(subprocess.run, [sys.executable, "-c", statement], check=True)
-            for what, statement in statements.items()
-        }
+        yield {what: partial(_interpreter, statement) for what, statement in statements.items()}
+
+
+def _interpreter(statement: str) -> float:
+    """Runs a statement in a fresh interpreter; returns the seconds that its CPU took."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", statement], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def _imports(measured: Measured) -> list[Row]:
+    """Returns what imports take beyond starting the interpreter."""
+    rows = []
+    for what in _IMPORTS:
+        wall = [
+            timing.wall_s - bare.wall_s
+            for timing, bare in zip(measured.timings[what], measured.timings["bare"], strict=True)
+        ]
+        cpu = [value - bare for value, bare in zip(measured.values[what], measured.values["bare"], strict=True)]
+        goal = Goal("<=", 0.5) if what == "import soundflow_data" else None
+        rows.append(Row(what=what, value=statistics.median(wall), cpu=statistics.median(cpu), unit="s", goal=goal))
+    return rows
 
 
 def _seconds(call: Callable[[], object], times: int) -> list[float]:

@@ -33,7 +33,7 @@ _NAMES = {
 def run(setup: Setup) -> Result:
     from benchmarks.peers import by_hand, with_lhotse  # noqa: PLC0415 - they live in another environment
 
-    num_streams = setup.pick(32, 2)
+    num_streams = setup.pick(64, 2)
     corpus = warm_corpus(setup, num_streams=num_streams * (setup.rounds + 1), streams_per_shard=num_streams)
     clips, out = setup.work / "peers" / "clips", setup.work / "peers" / "out"
 

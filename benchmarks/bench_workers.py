@@ -39,7 +39,7 @@ Rates = dict[str, dict[int, list[float]]]  # x real time, by kind and number of 
 
 def run(setup: Setup) -> Result:
     num_streams = setup.pick(64, 1)
-    num_shards = setup.pick(24, 4)
+    num_shards = setup.pick(16, 4)
     rounds = setup.pick(min(setup.rounds, 3), 1)
     corpus = warm_corpus(setup, num_streams=2 * num_streams * num_shards, streams_per_shard=num_streams)
     out = setup.work / "workers"

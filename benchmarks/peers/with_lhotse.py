@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lhotse import AudioSource, MonoCut, Recording, SupervisionSegment
+from lhotse import AudioSource, MonoCut, Recording, SupervisionSegment, set_current_audio_backend
 from lhotse.cut import MixedCut, MixTrack, PaddingCut
 from lhotse.shar import AudioTarWriter, JsonlShardWriter
 
@@ -20,6 +20,7 @@ RATE = 16_000
 
 def make_cuts(plans: Sequence[StreamPlan]) -> dict[Path, MonoCut]:
     """Returns a cut for every clip: what a user has ready as a manifest."""
+    set_current_audio_backend("LibsndfileBackend")  # or it asks for other backends at every file
     paths = {part.path for plan in plans for part in (*plan.placed, *plan.beds)}
     return {path: Recording.from_file(path).to_cut() for path in sorted(paths)}
 
