@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from soundflow_data.rendering import render as render
     from soundflow_data.rendering import render_pcm as render_pcm
     from soundflow_data.rendering import stems as stems
-    from soundflow_data.scene import Heard as Heard
     from soundflow_data.scene import Scene as Scene
     from soundflow_data.shards import LocalStorage as LocalStorage
     from soundflow_data.shards import ShardWriter as ShardWriter
     from soundflow_data.shards import StreamReader as StreamReader
+    from soundflow_data.stage import Heard as Heard
     from soundflow_data.subtasks import load_subtask as load_subtask
     from soundflow_data.subtasks import subtask as subtask
     from soundflow_data.targets import Target as Target
@@ -57,7 +57,7 @@ _HOMES = {
     "render": "rendering",
     "render_pcm": "rendering",
     "stems": "rendering",
-    "Heard": "scene",
+    "Heard": "stage",
     "Scene": "scene",
     "LocalStorage": "shards",
     "ShardWriter": "shards",

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from soundflow_data.library import Sound
-from soundflow_data.scene import Heard, Scene
+from soundflow_data.scene import Scene
+from soundflow_data.stage import Heard
 
 REPLY_SHARE = 0.3  # of asides that the other person answers
 NAME_FIRST_SHARE = 0.7

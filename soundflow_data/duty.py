@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from soundflow_data.phrases import Table
-from soundflow_data.scene import Heard, Scene
+from soundflow_data.scene import Scene
+from soundflow_data.stage import Heard
 
 SPOKEN_SHARE = 0.5
 WORDED = (

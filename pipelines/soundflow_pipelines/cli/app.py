@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from typing import Annotated
 
 import typer
@@ -69,6 +70,10 @@ for _function, _panel in (
 ):
     app.command(name=_function.__name__.removesuffix("_subtask"), rich_help_panel=_panel)(_function)
 app.add_typer(bank, rich_help_panel=_MATERIAL)
+
+# Commands of packages that stand beside this one, such as the trainer's: neither imports the other.
+for _entry in importlib.metadata.entry_points(group="soundflow.commands"):
+    app.add_typer(_entry.load())
 
 
 def main() -> None:

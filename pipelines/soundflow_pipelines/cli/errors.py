@@ -26,6 +26,8 @@ FAILED: Final = 1
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 
+TRAINING_PACKAGES: Final = ("torch", "transformers", "tokenizers", "safetensors", "peft", "jiwer", "sacrebleu")
+
 # Newer versions of typer carry a copy of click, older ones use the package; this finds the base of its errors in both.
 _ClickError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
@@ -51,11 +53,23 @@ class Commands(TyperGroup):
                 code = _fail(type(error).__name__, "the disk is full; make room, then run the command again", as_json)
             else:
                 code = _fail_unexpectedly(error, as_json)
+        except ModuleNotFoundError as error:
+            if error.name in TRAINING_PACKAGES:
+                code = _fail(type(error).__name__, _how_to_install(error.name), as_json)
+            else:
+                code = _fail_unexpectedly(error, as_json)
         except Exception as error:  # noqa: BLE001 - the last place that can tell the user what to do about it
             code = _fail_unexpectedly(error, as_json)
         else:
             code = result if isinstance(result, int) else 0
         sys.exit(code)
+
+
+def _how_to_install(package: str) -> str:
+    return (
+        f"this command needs the package {package!r}, which is not installed here; install the trainer's with "
+        "`pip install torch` and `pip install 'soundflow[train]'`"
+    )
 
 
 def _fail(kind: str, message: str, as_json: bool, *, code: int = FAILED, **more: Any) -> int:

@@ -1,0 +1,235 @@
+"""What has been placed in a stream so far: events with their gains, responses, and whose turn it is.
+
+`Scene` is what sub-tasks see; this is what it keeps.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+from soundflow_data.bank import Bank, Clip
+from soundflow_data.dice import Dice
+from soundflow_data.library import Library
+from soundflow_data.speech import Voice, estimate_num_samples
+from soundflow_data.targets import earliest_chunk
+from soundflow_data.timeline import (
+    ROLE_GAIN_DB,
+    SAMPLE_RATE,
+    Event,
+    Kind,
+    Response,
+    Role,
+    Silence,
+    ToolCall,
+    Word,
+)
+
+MAX_PEAK_OVER_LEVEL_DB = 20.0  # a click is loud by its peak: its RMS is not raised to that of speech
+CUT_FADE = SAMPLE_RATE // 50  # 20 ms, where a clip is cut short
+ASSISTANT_RATE_WPM = 170  # how fast the assistant's own voice is taken to speak
+
+
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that was placed on the scene; times are samples of the stream, ends exclusive.
+
+    Attributes:
+        event: Index of the event.
+        start: First sample.
+        end: First sample after it.
+        recognisable: Moment from which a careful listener knows what it is.
+        words: Words with stream times, of speech.
+        text: What is said.
+        label: Which sound it is.
+        reply: The assistant's side of a recorded dialogue turn.
+    """
+
+    event: int
+    start: int
+    end: int
+    recognisable: int
+    words: tuple[Word, ...] = ()
+    text: str = ""
+    label: str = ""
+    language: str = ""
+    reply: str = ""
+
+
+class Stage:
+    """The state of one stream while it is being written.
+
+    Args:
+        library: Material of the stream's split.
+        dice: The stream's own randomness.
+        language: Language of the interaction.
+        chunk: Decision period in samples.
+        level_db: RMS level of foreground events in dBFS.
+        limit: Length in samples that the stream should not exceed.
+    """
+
+    def __init__(self, *, library: Library, dice: Dice, language: str, chunk: int, level_db: float, limit: int) -> None:
+        self.library = library
+        self.dice = dice
+        self.language = language
+        self.episode = 0
+        self.finished = False
+        self.instruction = ""
+        self.events: list[Event] = []
+        self.peaks: list[float] = []  # of each event after its gain, full scale 1.0
+        self.responses: list[Response] = []
+        self.silences: list[Silence] = []
+        self.labels_in_use: set[str] = set()
+        self._promised: set[str] = set()
+        self.limit = limit
+        self._chunk = chunk
+        self._level_db = level_db
+        self._cursor = 0
+        self._busy_until = 0
+        self._runs = 0
+        self._voices: dict[tuple[str, str], Voice] = {}
+
+    @property
+    def end(self) -> int:
+        """First sample after everything that was placed, room for the last response included."""
+        last = max((event.end for event in self.events), default=0)
+        due = max((earliest_chunk(response.due, self._chunk) + 2 for response in self.responses), default=0)
+        return max(last, due * self._chunk)
+
+    def mark(self) -> tuple[int, ...]:
+        """Notes how far the scene is written, for `rewind`."""
+        return (
+            len(self.events),
+            len(self.responses),
+            len(self.silences),
+            self._cursor,
+            self._busy_until,
+            self._runs,
+        )
+
+    def rewind(self, mark: tuple[int, ...]) -> None:
+        """Takes back everything that was written since a mark."""
+        events, responses, silences, self._cursor, self._busy_until, self._runs = mark
+        del self.events[events:], self.peaks[events:], self.responses[responses:], self.silences[silences:]
+
+    def place_behind(self, bank: Bank, row: int, *, role: Role, onset: int, num_samples: int) -> None:
+        """Places an unplanned sound behind the scene; the cursor stays."""
+        clip = bank.clip(row)
+        event = event_of(bank, clip, track=role, role=role, onset=onset, num_samples=num_samples)
+        cursor = self._cursor
+        self._place(event, clip.level_db, clip.peak)
+        self._cursor = cursor
+
+    def _start(self, wait: bool) -> int:
+        return max(self._cursor, self._busy_until) if wait else self._cursor
+
+    def _place(self, event: Event, level_db: float, peak: int) -> None:
+        target = self._level_db + ROLE_GAIN_DB[event.role]
+        peak_db = _decibels(peak)
+        gain_db = round(min(target - level_db, target + MAX_PEAK_OVER_LEVEL_DB - peak_db), 2)
+        self.events.append(msgspec.structs.replace(event, gain_db=gain_db))
+        self.peaks.append(10 ** ((peak_db + gain_db) / 20))
+        self._cursor = event.end
+
+    def _heard(self, *, recognisable: int, reply: str = "") -> Heard:
+        event = self.events[-1]
+        return Heard(
+            event=len(self.events) - 1,
+            start=event.onset,
+            end=event.end,
+            recognisable=recognisable,
+            words=event.words,
+            text=event.text,
+            label=event.label,
+            language=event.language,
+            reply=reply,
+        )
+
+    def _replay(self, bank: Bank, row: int, speaker: str, wait: bool) -> Heard:
+        clip = bank.clip(row)
+        start = self._start(wait)
+        event = event_of(bank, clip, track=speaker, role="foreground", onset=start, num_samples=clip.num_samples)
+        self._place(event, clip.level_db, clip.peak)
+        return self._heard(recognisable=event.end, reply=clip.reply)
+
+    def _respond(
+        self,
+        text: str,
+        evidence: int,
+        on: Heard | Sequence[Heard],
+        at: int | None,
+        reaction_s: float,
+        kind: str,
+        language: str,
+        call: ToolCall | None,
+        run: int,
+        waits: bool,
+    ) -> Response:
+        language = language or self.language
+        due = max(evidence, evidence if at is None else at) + round(reaction_s * SAMPLE_RATE)
+        group = (on,) if isinstance(on, Heard) else tuple(on)
+        events = tuple(one.event for one in group) or ((len(self.events) - 1,) if self.events else ())
+        spoken = estimate_num_samples(text, language, ASSISTANT_RATE_WPM) if waits else 0
+        response = Response(
+            text=text,
+            evidence=evidence,
+            due=due,
+            kind=kind,
+            language=language,
+            events=events,
+            run=run,
+            num_samples=spoken,
+            call=call,
+        )
+        self.responses.append(response)
+        if waits:
+            decided = (earliest_chunk(due, self._chunk) + 1) * self._chunk
+            self._busy_until = max(self._busy_until, decided) + spoken
+        return response
+
+    def _next_run(self) -> int:
+        self._runs += 1
+        return self._runs - 1
+
+    def _voice(self, speaker: str, language: str) -> Voice:
+        key = (speaker, language)
+        if key not in self._voices:
+            taken = [voice.id for voice in self._voices.values()]
+            self._voices[key] = self.library.voice(language, self.dice, taken)
+        return self._voices[key]
+
+
+def event_of(bank: Bank, clip: Clip, *, track: str, role: Role, onset: int, num_samples: int) -> Event:
+    """Returns the event that plays a clip, or its beginning, without a gain yet."""
+    kind: Kind = clip.kind
+    return Event(
+        track=track,
+        kind=kind,
+        role=role,
+        bank=bank.name,
+        clip=clip.id,
+        onset=onset,
+        num_samples=num_samples,
+        fade_out=min(CUT_FADE, num_samples) if num_samples < clip.num_samples else 0,
+        label=clip.label,
+        text=clip.text,
+        language=clip.language,
+        speaker=clip.speaker,
+        emotion=clip.emotion,
+        words=shift(clip.words, onset) if num_samples == clip.num_samples else (),
+        corpus=clip.corpus,
+        origin=clip.origin,
+        licence=clip.licence,
+    )
+
+
+def shift(words: Sequence[Word], onset: int) -> tuple[Word, ...]:
+    """Moves words from the clock of their clip to that of the stream."""
+    return tuple([Word(text=word.text, start=word.start + onset, end=word.end + onset) for word in words])
+
+
+@functools.lru_cache(maxsize=4096)
+def _decibels(peak: int) -> float:
+    return 20 * math.log10(max(1, peak) / 32768)
