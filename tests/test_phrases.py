@@ -27,7 +27,7 @@ def test_plain_text_is_left_alone() -> None:
 
 @pytest.mark.parametrize("template", ["a [b|c", "a b] c", "[[a|b]"])
 def test_brackets_must_match(template: str) -> None:
-    with pytest.raises(SubtaskError, match="closed|closes"):
+    with pytest.raises(SubtaskError, match=r"closed|closes"):
         parse(template)
 
 
