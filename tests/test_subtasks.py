@@ -25,6 +25,7 @@ from soundflow_data.subtasks import ABILITIES, builtin_subtasks, find_subtask, l
 from soundflow_data.targets import decision_time_s, project
 from soundflow_data.texts import load_texts
 from soundflow_data.timeline import SAMPLE_RATE, Timeline
+from soundflow_data.vigilance import WARNINGS
 
 ALL = sorted(builtin_subtasks())
 GOLDEN = Path(__file__).parent / "golden" / "subtasks.json"
@@ -125,6 +126,7 @@ def test_texts_are_varied(name: str) -> None:
     tables = [load_texts(table) for table in re.findall(r'texts\("(\w+)"\)', source)]
     tables += [load_texts("parallel_sentences")] * ("draw_sentence" in source)
     tables += [load_texts("parallel_phrases")] * ("draw_phrases" in source)
+    tables += [WARNINGS] * ("watch(" in source)
     own = load_subtask(path).screenplay.__globals__
     tables += [table for key, table in own.items() if key.isupper() and isinstance(table, dict | list)]
     assert sum(map(_forms, tables)) >= 300

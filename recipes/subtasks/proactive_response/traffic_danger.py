@@ -6,9 +6,8 @@ response                                                      ^ "Tyres are scree
 """
 
 from soundflow_data import Scene, subtask
-from soundflow_data.bystanders import aside
+from soundflow_data.vigilance import watch
 
-DOMAIN = "traffic_danger"
 TALK = {  # about such things, which is no such thing
     "en": [
         "[the road|our street|the crossing] is [icy|closed|very busy] [today|this week|at this hour].",
@@ -26,25 +25,7 @@ TALK = {  # about such things, which is no such thing
     ],
 }
 
-WARNINGS = {
-    "en": ["{advice}", "[Excuse me|Sorry to interrupt|Listen|Attention|Just so you know]. {advice}"],
-    "zh": ["{advice}", "[打扰一下|听我说|请注意|提醒一下]。{advice}"],
-}
-
 
 @subtask(ability="proactive_response", needs=("speech", "sounds"))
 def traffic_danger(scene: Scene) -> None:
-    steps = ["harmless"] * scene.integer(0, 2) + ["talk"] * scene.integer(0, 1)
-    steps += ["danger"] * scene.chance(0.65)
-    for step in scene.sample(steps or ["harmless"], len(steps) or 1):
-        if step == "danger":
-            sound = scene.choose_danger(DOMAIN)
-            heard = scene.play(sound)
-            warning = scene.phrase(WARNINGS, advice=scene.advice(sound))
-            scene.respond(warning, evidence=heard.recognisable, kind="warning")
-            scene.promise(sound)  # said once, so it is not heard again
-        elif step == "harmless":
-            scene.stay_silent(scene.play(scene.choose_harmless(DOMAIN)), "harmless")
-        else:
-            aside(scene, scene.phrase(TALK), reason="only talked about")
-        scene.pause(0.6, 3.0)
+    watch(scene, "traffic_danger", TALK)
