@@ -2,27 +2,25 @@
 
 reader     StreamReader.iterate over shuffled shards: index, read, decode
 labelled   the same, and the timeline and the targets of every stream
-bare       soundfile.read of the same files, already in memory
+bare       soundfile.read of the same files, already in memory; two processes of it show what the machine can give
 """
 
 from __future__ import annotations
 
 import io
-import multiprocessing
-import statistics
+import itertools
 import tarfile
-import time
 from collections.abc import Iterator
 from functools import partial
-from multiprocessing.queues import Queue
-from multiprocessing.synchronize import Event, Semaphore
 from pathlib import Path
 
+import msgspec
 import soundfile as sf
 
 from benchmarks.material import MINUTE, Setup, warm_corpus, write_run
 from benchmarks.measure import Case, interleave, median, ratio
 from benchmarks.report import Goal, Result, Row
+from benchmarks.together import rows_together, speeds_together
 from soundflow_data.shards import ReaderState, StreamReader
 
 
@@ -52,18 +50,36 @@ def run(setup: Setup) -> Result:
     for case, what in (("reader", "reader over bare decoding"), ("labelled", "reader with labels over bare decoding")):
         share = ratio(timings["bare"], timings[case])
         rows.append(Row(what=what, value=share.wall, cpu=share.cpu, unit="", goal=Goal(">=", 0.9)))
-    speeds = _speeds_of_processes(out, setup)
-    gain = statistics.median(two / one for one, two in zip(speeds[1], speeds[2], strict=True))
-    rows += [
-        Row(what=f"processes: {count}", value=statistics.median(speeds[count]) * MINUTE, unit="x real time")
-        for count in (1, 2)
-    ]
-    rows.append(Row(what="two processes over one", value=gain, unit="times", goal=Goal(">=", 1.8)))
+    shares = {}
+    for what, work, goal in (("reader", ReadOn(out), Goal(">=", 1.8)), ("bare decoding", DecodeOn(out), None)):
+        shares[what] = speeds_together(work, rounds=min(setup.rounds, 5), duration_s=0.1 if setup.smoke else 3.0)
+        rows += rows_together(what, shares[what], MINUTE, goal)
     return Result(
         rows=rows,
         setting={"rounds": setup.rounds, "streams": num_streams, "seconds_per_stream": MINUTE},
-        details={"timings": timings, "streams_per_s": {str(count): speeds[count] for count in speeds}},
+        details={"timings": timings},
     )
+
+
+class ReadOn(msgspec.Struct, frozen=True):
+    """Reads one worker's share of a run directory, epoch after epoch."""
+
+    out: Path
+
+    def __call__(self, worker: int, count: int) -> Iterator[object]:
+        """Yields streams."""
+        return StreamReader(self.out).iterate(worker=worker, num_workers=count, num_epochs=None)
+
+
+class DecodeOn(msgspec.Struct, frozen=True):
+    """Decodes the streams of a run directory, which are in memory, again and again."""
+
+    out: Path
+
+    def __call__(self, worker: int, count: int) -> Iterator[object]:
+        """Yields streams."""
+        files = _flac_files(self.out)[worker::count]
+        return (sf.read(io.BytesIO(data), dtype="int16") for data in itertools.cycle(files))
 
 
 def _read(reader: StreamReader, state: ReaderState) -> None:
@@ -90,49 +106,3 @@ def _flac_files(out: Path) -> list[bytes]:
             flacs = (shard.extractfile(member) for member in shard if member.name.endswith(".flac"))
             files += [file.read() for file in flacs if file is not None]
     return files
-
-
-def _speeds_of_processes(out: Path, setup: Setup) -> dict[int, list[float]]:
-    """Returns streams per second with one and with two reading processes, which start together, for every round."""
-    duration_s = 3.0 if not setup.smoke else 0.1
-    speeds: dict[int, list[float]] = {1: [], 2: []}
-    context = multiprocessing.get_context("spawn")
-    for _ in range(setup.rounds):
-        for count, found in speeds.items():
-            found.append(_read_together(context, out, count, duration_s))
-    return speeds
-
-
-def _read_together(context: multiprocessing.context.SpawnContext, out: Path, count: int, duration_s: float) -> float:
-    start, counts = context.Event(), context.Queue()
-    ready = context.Semaphore(0)
-    processes = [
-        context.Process(target=_keep_reading, args=(out, worker, count, duration_s, ready, start, counts))
-        for worker in range(count)
-    ]
-    for process in processes:
-        process.start()
-    for _ in processes:
-        ready.acquire()
-    start.set()
-    total: float = sum(counts.get() for _ in processes)
-    for process in processes:
-        process.join()
-    return total
-
-
-def _keep_reading(
-    out: Path, worker: int, num_workers: int, duration_s: float, ready: Semaphore, start: Event, counts: Queue[float]
-) -> None:
-    """Reads one worker's share for some time; reports streams per second."""
-    reader = StreamReader(out)
-    samples = reader.iterate(worker=worker, num_workers=num_workers, num_epochs=None)
-    next(samples)
-    ready.release()
-    start.wait()
-    began = time.perf_counter()
-    number = 0
-    while time.perf_counter() - began < duration_s:
-        next(samples)
-        number += 1
-    counts.put(number / (time.perf_counter() - began))

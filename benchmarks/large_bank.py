@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,6 +51,7 @@ def _write(folder: Path, hours: float) -> None:
             num_cut=0,
             num_single=0,
         )
+    os.sync()  # writing it out would go on for a while, and slow down whatever is measured next
 
 
 def _clips(hours: float) -> Iterator[tuple[Clip, NDArray[np.int16]]]:
