@@ -377,7 +377,7 @@ def test_texts_that_repeat(storage: LocalStorage, judge: Callable[..., Verdict])
         stream.events(
             lambda _, e: msgspec.structs.replace(e, text="What is it?", words=()) if e.kind == "speech" else e
         )
-        stream.responses(lambda _, response: msgspec.structs.replace(response, text="Nothing.", run=-1))
+        stream.responses(lambda _, response: msgspec.structs.replace(response, text="Nothing."))
 
     damage(storage, same)
     result = assert_fails(judge(storage, "diverse"), "diverse", "texts of factual_qa that repeat others")
