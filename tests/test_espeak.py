@@ -9,7 +9,6 @@ import random
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -415,18 +414,3 @@ def test_an_utterance_is_addressed_by_what_makes_its_audio() -> None:
     ]
     assert len({address, *others}) == len(others) + 1
     assert utterance_id("Hello.", msgspec.structs.replace(voice, description="x", licence="x"), "1") == address
-
-
-def test_speech_is_made_much_faster_than_real_time() -> None:
-    """The machine may be shared; alone, one core makes several hundred seconds of speech in a second."""
-    voice = VOICES["en-ada"]
-    num_samples = len(ENGINE.speak(ENGLISH[4], voice).pcm)
-    best_s = min(_seconds(lambda: ENGINE.speak(ENGLISH[4], voice)) for _ in range(10))
-    assert num_samples / SAMPLE_RATE / best_s > 100
-
-
-def _seconds(work: object) -> float:
-    start = time.perf_counter()
-    assert callable(work)
-    work()
-    return time.perf_counter() - start
