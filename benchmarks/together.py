@@ -14,10 +14,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event, Semaphore
+from typing import Final
 
 import msgspec
 
 from benchmarks.report import Goal, Row
+
+PATIENCE_S: Final = 120.0
 
 Work = Callable[[int, int], Iterator[object]]  # given which process of how many; can be pickled
 
@@ -75,15 +78,15 @@ def _run(work: Work, count: int, duration_s: float) -> Speed:
     context = multiprocessing.get_context("spawn")
     ready, start, speeds = context.Semaphore(0), context.Event(), context.Queue()
     processes = [
-        context.Process(target=_keep_working, args=(work, worker, count, duration_s, ready, start, speeds))
+        context.Process(target=_keep_working, args=(work, worker, count, duration_s, ready, start, speeds), daemon=True)
         for worker in range(count)
     ]
     for process in processes:
         process.start()
     for _ in processes:
-        ready.acquire()
+        assert ready.acquire(timeout=PATIENCE_S), "a process did not start"
     start.set()
-    found: Sequence[Speed] = [speeds.get() for _ in processes]
+    found: Sequence[Speed] = [speeds.get(timeout=PATIENCE_S + duration_s) for _ in processes]
     for process in processes:
         process.join()
     return Speed(wall=sum(one.wall for one in found), cpu=sum(one.cpu for one in found))
@@ -95,7 +98,8 @@ def _keep_working(
     items = work(worker, count)
     next(items)
     ready.release()
-    start.wait()
+    if not start.wait(PATIENCE_S):
+        return  # whoever started this process is gone
     wall, cpu = time.perf_counter(), time.process_time()
     number = 0
     while time.perf_counter() - wall < duration_s:
