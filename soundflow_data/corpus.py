@@ -83,6 +83,7 @@ class Corpus:
         self._shares = divide(self.recipe, self.banks, self._voices)
         self._speech = SpeechService(
             engine=self.engine,
+            version=EspeakEngine().version,
             banks=self.banks,
             voices={voice.id: voice for voices in self._voices.values() for voice in voices},
         )

@@ -44,12 +44,16 @@ class SpeechService:
 
     Args:
         engine: Speaks what no bank holds; None when banks are all there is.
+        version: Of the engine whose utterances are looked up in banks, whether or not it may speak here.
         banks: Banks that may hold utterances, by name.
         voices: All voices by id.
     """
 
-    def __init__(self, *, engine: Engine | None, banks: Mapping[str, Bank], voices: Mapping[str, Voice]) -> None:
+    def __init__(
+        self, *, engine: Engine | None, version: str, banks: Mapping[str, Bank], voices: Mapping[str, Voice]
+    ) -> None:
         self._engine = engine
+        self._version = version
         self._banks = {name: bank for name, bank in banks.items() if len(bank.rows(kind="speech"))}
         self._voices = dict(voices)
         self._cache: OrderedDict[str, tuple[Utterance, NDArray[np.int16]]] = OrderedDict()
@@ -64,7 +68,7 @@ class SpeechService:
             SpeechError: No bank holds it and there is no engine, or the engine cannot speak it.
         """
         spoken = spoken_form(text, voice.language)
-        address = utterance_id(spoken, voice, self._engine.version if self._engine else "")
+        address = utterance_id(spoken, voice, self._version)
         for name, bank in self._banks.items():
             if address in bank:
                 clip = bank.clip(bank.find(address))
