@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from soundflow_data.audio.contour import LOWEST_DB, contour, runs
-from soundflow_data.audio.levels import ENERGY_BLOCK, SILENT_DB, level_db, measure, peak, rms_db, sum_squares
+from soundflow_data.audio.levels import SILENT_DB, level_db, peak, rms_db, sum_squares
 from soundflow_data.audio.spectrum import FLOOR_DB, log_mel, spectral_entropy
-from soundflow_data.errors import AudioError
 
 FULL = np.full(1000, -32768, np.int16)
 
@@ -46,32 +43,6 @@ def test_sums_of_the_loudest_samples_are_exact_beyond_float64() -> None:
     loud = np.full(9_000_001, -32768, np.int16)
     loud[0] = 1
     assert sum_squares(loud) == 9_000_000 * 2**30 + 1
-
-
-@given(length=st.integers(0, 2000), data=st.data())
-def test_energy_table_agrees_with_the_samples(length: int, data: st.DataObject) -> None:
-    pcm = noise(length, seed=length)
-    energy = measure(pcm)
-    edges = [*range(0, length, ENERGY_BLOCK), length]
-    start, end = sorted((data.draw(st.sampled_from(edges)), data.draw(st.sampled_from(edges))))
-    assert energy.sum_squares(start, end) == exact(pcm[start:end])
-    assert energy.rms_db(start, end) == rms_db(pcm[start:end])
-    assert energy.sum_squares() == sum_squares(pcm) == exact(pcm)
-
-
-def test_energy_of_a_recording_longer_than_one_step() -> None:
-    pcm = noise(2_500_123)
-    energy = measure(pcm)
-    assert energy.cumulative.dtype == np.int64
-    assert energy.sum_squares() == sum_squares(pcm)
-    assert energy.sum_squares(1_048_480, 1_048_800) == exact(pcm[1_048_480:1_048_800])
-
-
-@pytest.mark.parametrize(("start", "end"), [(1, 160), (0, 161), (160, 0), (-160, 0), (0, 320)])
-def test_energy_refuses_spans_it_cannot_know(start: int, end: int) -> None:
-    with pytest.raises(AudioError, match=r"correct its bounds|snap it to a block") as caught:
-        measure(noise(300)).sum_squares(start, end)
-    assert caught.value.reason == "bad span"
 
 
 def test_contour_follows_the_sound_and_not_the_rumble() -> None:

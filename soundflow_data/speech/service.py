@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from soundflow_data.audio.levels import rms_db
+from soundflow_data.audio.levels import peak, rms_db
 from soundflow_data.bank import Bank
 from soundflow_data.errors import SpeechError
 from soundflow_data.speech.engine import Engine, Voice, utterance_id
@@ -122,7 +122,7 @@ class SpeechService:
             num_samples=len(speech.pcm),
             words=speech.words,
             level_db=rms_db(speech.pcm),
-            peak=int(np.abs(speech.pcm.astype(np.int32)).max(initial=0)),
+            peak=peak(speech.pcm),
         )
         self._cache[address] = (utterance, speech.pcm)
         self._cached_samples += len(speech.pcm)
