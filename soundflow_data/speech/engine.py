@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Final, Literal, Protocol, get_args
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from soundflow_data.errors import SpeechError
 from soundflow_data.timeline import Word
 
 Language = Literal["en", "zh"]
@@ -48,11 +50,26 @@ class Speech(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         pcm: int16 (num_samples,), mono, 16 kHz.
-        words: Every word with its first and its exclusive last sample, in order, without overlap.
+        words: Every word with its first and its exclusive last sample, in order, without overlap; empty from an engine
+            that does not know them, whose speech has to be aligned.
     """
 
     pcm: NDArray[np.int16]
     words: tuple[Word, ...]
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One text to be spoken.
+
+    Attributes:
+        text: In spoken form.
+        voice: Who says it.
+        attempt: 0 at first; a later attempt draws other noise, where an engine draws any.
+    """
+
+    text: str
+    voice: Voice
+    attempt: int = 0
 
 
 class Engine(Protocol):
@@ -75,6 +92,32 @@ class Engine(Protocol):
             SpeechError: The engine cannot speak this text with this voice.
         """
         ...
+
+
+class BatchEngine(Engine, Protocol):
+    """An engine that is quicker with many texts at once, or can try a text again with another seed."""
+
+    def speak_many(self, requests: Sequence[Request]) -> list[Speech | SpeechError]:
+        """Speaks texts; a text that it cannot speak gives its error, and the others are spoken.
+
+        Returns:
+            One result for each request, in their order.
+        """
+        ...
+
+
+def speak_many(engine: Engine, requests: Sequence[Request]) -> list[Speech | SpeechError]:
+    """Speaks texts with any engine, at once where it can; see `BatchEngine.speak_many`."""
+    batch = getattr(engine, "speak_many", None)
+    if batch is not None:
+        return list(batch(requests))
+    results: list[Speech | SpeechError] = []
+    for request in requests:
+        try:
+            results.append(engine.speak(request.text, request.voice))
+        except SpeechError as error:
+            results.append(error)
+    return results
 
 
 def utterance_id(text: str, voice: Voice, engine_version: str) -> str:
