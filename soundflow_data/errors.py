@@ -6,7 +6,7 @@ SoundFlowError                       anything a user can cause; a ValueError, so
 ├── TimelineError                    a timeline that breaks its own rules
 ├── AudioError                       a recording that cannot be used; carries a short, countable `reason`
 ├── BankError                        a bank that is missing, damaged, empty, or lacks what is asked of it
-├── SpeechError                      an engine that cannot speak a text with a voice
+├── SpeechError                      a text that cannot be spoken, aligned or understood; carries a countable `reason`
 ├── RunError                         a run directory that belongs to something else, is locked, or is incomplete
 └── ShardError                       a shard, receipt or manifest whose bytes are not what they should be
 
@@ -58,7 +58,23 @@ class BankError(SoundFlowError):
 
 
 class SpeechError(SoundFlowError):
-    """A speech engine cannot speak a text with a voice."""
+    """A text cannot be spoken with a voice, or its speech cannot be aligned or understood.
+
+    Args:
+        message: What is wrong, naming the text or the model.
+        reason: One short word group for counting, such as `words missing` or `low score`.
+    """
+
+    def __init__(self, message: str, *, reason: str = "cannot be spoken") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild_speech_error, (str(self), self.reason))
+
+
+def _rebuild_speech_error(message: str, reason: str) -> SpeechError:
+    return SpeechError(message, reason=reason)
 
 
 class RunError(SoundFlowError):
