@@ -18,7 +18,7 @@ from soundflow_data.stage import Heard
 
 REPLY_SHARE = 0.3  # of asides that the other person answers
 NAME_FIRST_SHARE = 0.7
-LATE = 0.6  # of the stream's length; from then on no interlude takes up time
+LATE = 0.6  # of the time that the episode may take; from then on no interlude takes up any
 
 
 def aside(scene: Scene, text: str = "", *, speaker: str = "", reason: str = "addressed to somebody else") -> Heard:
@@ -89,7 +89,7 @@ def interlude(
         gap_s: Range of the pauses.
     """
     for _ in range(scene.integer(0, most)):
-        if scene.now > LATE * scene.limit:
+        if scene.late(LATE):
             return  # what matters must still fit
         if sounds and scene.has_sounds and (not talk or scene.chance(0.6)):
             pass_by(scene, unlike=unlike)

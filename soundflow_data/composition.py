@@ -122,6 +122,7 @@ def _play_episodes(scene: Scene, subtask: Subtask, conditions: Conditions, *, lo
     scene.pause(*conditions.lead_in_s)
     while True:
         mark = scene.mark()
+        scene.begin_part()
         try:
             subtask.screenplay(scene)
         except Drop:
@@ -135,6 +136,7 @@ def _play_episodes(scene: Scene, subtask: Subtask, conditions: Conditions, *, lo
                 return False
             scene.rewind(mark)
             return True
+        scene.end_part(ability=subtask.ability, subtask=subtask.name)
         scene.episode += 1
         if scene.finished or end + LIKELY_SHARE * end / scene.episode > scene.limit:
             return True
@@ -174,6 +176,7 @@ def _finish(
         responses=tuple(scene.responses),
         silences=tuple(scene.silences),
         turns=turns_of(scene),
+        parts=tuple(scene.parts),
     )
 
 
@@ -187,11 +190,17 @@ def _furnish(scene: Scene, dice: Dice, num_samples: int, conditions: Conditions)
     harmless = [
         sound for sound in scene.library.sounds(scene.language, assistant="silent") if sound.label not in barred
     ]
+    if scene.scenery is not None:
+        harmless = list(scene.scenery.prefer(harmless))
     for role, per_minute in rates.items():
         expected = dice.uniform(*per_minute) * num_samples / (60 * SAMPLE_RATE)
         count = int(expected) + dice.chance(expected % 1)
-        for _ in range(count if harmless else 0):
-            bank, row = scene.library.clip_of(dice.choice(harmless).label, dice)
+        for _ in range(count):
+            related = scene.company.related()  # any moment may be its first, so no rule may bind it to what is heard
+            free = [sound for sound in harmless if sound.label not in related]
+            if not free:
+                return
+            bank, row = scene.library.clip_of(dice.choice(free).label, dice)
             length = min(bank.clip(row).num_samples, num_samples)
             scene.place_behind(bank, row, role=role, onset=dice.integer(0, num_samples - length), num_samples=length)
 
@@ -223,12 +232,13 @@ def _lay_beds(
 
 def _choose_bed(scene: Scene, dice: Dice, role: Role, nameless: bool) -> tuple[Bank, int]:
     """Draws a bed that cannot be taken for a sound that plays a part in the scene, of the role if there is one."""
-    barred = scene.library.alike(scene.labels_in_use)
+    barred = scene.library.alike(scene.labels_in_use) | scene.company.related()
     for wanted in (role, ""):
         shelf = scene.library.beds(wanted, nameless=nameless)
         for _ in range(BED_DRAWS if shelf.num_clips else 0):
             bank, row = shelf.draw(dice)
             if bank.clip(row).label not in barred:
+                scene.company.hear(bank.clip(row).label)
                 return bank, row
     raise Drop(
         "no noise bed",

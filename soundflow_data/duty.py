@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from soundflow_data.errors import Drop
 from soundflow_data.phrases import Table
 from soundflow_data.scene import Scene
 from soundflow_data.stage import Heard
@@ -42,7 +43,10 @@ def begin(scene: Scene, *, written: Table, spoken: Table, idle: Callable[[], Hea
         idle: Says something that would be worked on if it had been asked for.
     """
     scene.bar(WORDED)
-    if scene.episode == 0 and (scene.num_voices() < 3 or not scene.chance(SPOKEN_SHARE)):
+    few = scene.num_voices() < 3  # then nobody but the user can be told by the voice
+    if scene.mixed and few:
+        raise Drop("too few voices", f"a spoken request covers other people; {scene.num_voices()} voices are too few")
+    if scene.episode == 0 and not scene.mixed and (few or not scene.chance(SPOKEN_SHARE)):
         scene.instruct(scene.phrase(written))
     if scene.instruction:
         return

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from soundflow_data.bank import Bank
 from soundflow_data.beds import MIN_CLIP
+from soundflow_data.company import relations_of
 from soundflow_data.dice import Dice
 from soundflow_data.errors import BankError, Drop
 from soundflow_data.ontology import Ontology
@@ -86,6 +87,7 @@ class Library:
         self.speech = speech
         self.voices = {language: tuple(some) for language, some in voices.items()}
         self.ontology = ontology
+        self.relations = relations_of(ontology)
         self._rows = dict(rows)
         self._sounds = self._by_label()
         self._bytes_read = 0

@@ -138,9 +138,14 @@ class Scene(Stage):
         )
         alike = [one.label for one in ((unlike,) if isinstance(unlike, Sound) else unlike)]
         alike += self.labels_in_use if fresh else ()
+        barred = self.company.barred()
         if alike or self._promised:
-            barred = self.library.alike({*alike, *self._promised})
-            found = tuple(sound for sound in found if sound.label not in barred)
+            barred |= self.library.alike({*alike, *self._promised})
+        found = tuple([sound for sound in found if sound.label not in barred])
+        if self.mixed and not assistant and not labels:  # nobody has to speak up about it, whatever else is going on
+            found = tuple([sound for sound in found if sound.assistant != "respond"])
+        if self.scenery is not None:
+            found = self.scenery.prefer(found)
         if not found:
             wanted = ", ".join(
                 f"{key}={value!r}"
@@ -157,6 +162,7 @@ class Scene(Stage):
             raise Drop("no sound fits", f"split {self.library.split!r} has no sound with {wanted}")
         sound = self.dice.choice(found)
         self.labels_in_use.add(sound.label)
+        self.company.choose(sound.label)
         return sound
 
     def choose_distractor(self, *, unlike: Sound | Sequence[Sound] = (), fresh: bool = False) -> Sound:
@@ -233,13 +239,13 @@ class Scene(Stage):
             wait: Whether it waits until the assistant has spoken.
             meanwhile: The next thing starts together with it, not after it.
         """
-        bank, row = self.library.clip_of(sound.label, self.dice, single=single)
-        clip = bank.clip(row)
+        bank, clip, grounding = self._clip_of(sound.label, single)
         self.labels_in_use.add(sound.label)
+        self.company.hear(sound.label)
         num_samples = min(clip.num_samples, round(max_s * SAMPLE_RATE))
         start = self._start(wait)
         self._place(
-            event_of(bank, clip, track=track, role=role, onset=start, num_samples=num_samples),
+            event_of(bank, clip, track=track, role=role, onset=start, num_samples=num_samples, grounding=grounding),
             clip.level_db,
             clip.peak,
         )

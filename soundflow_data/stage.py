@@ -12,8 +12,10 @@ from collections.abc import Sequence
 import msgspec
 
 from soundflow_data.bank import Bank, Clip
+from soundflow_data.company import Company
 from soundflow_data.dice import Dice
 from soundflow_data.library import Library
+from soundflow_data.scenery import Scenery
 from soundflow_data.speech import Voice, estimate_num_samples
 from soundflow_data.targets import earliest_chunk
 from soundflow_data.timeline import (
@@ -21,6 +23,7 @@ from soundflow_data.timeline import (
     SAMPLE_RATE,
     Event,
     Kind,
+    Part,
     Response,
     Role,
     Silence,
@@ -58,6 +61,21 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     reply: str = ""
 
 
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a scene was written at some moment."""
+
+    events: int
+    responses: int
+    silences: int
+    parts: int
+    clock: tuple[int, int, int, int]
+    labels_in_use: frozenset[str]
+    promised: frozenset[str]
+    company: tuple[frozenset[str], frozenset[str]]
+    instruction: str
+    finished: bool
+
+
 class Stage:
     """The state of one stream while it is being written.
 
@@ -81,9 +99,14 @@ class Stage:
         self.peaks: list[float] = []  # of each event after its gain, full scale 1.0
         self.responses: list[Response] = []
         self.silences: list[Silence] = []
+        self.parts: list[Part] = []
         self.labels_in_use: set[str] = set()
-        self._promised: set[str] = set()
+        self.mixed = False  # whether several sub-tasks share the stream
         self.limit = limit
+        self.scenery: Scenery | None = None
+        self.company = Company(library.relations)
+        self._promised: set[str] = set()
+        self._part_start = 0
         self._chunk = chunk
         self._level_db = level_db
         self._cursor = 0
@@ -98,29 +121,58 @@ class Stage:
         due = max((earliest_chunk(response.due, self._chunk) + 2 for response in self.responses), default=0)
         return max(last, due * self._chunk)
 
-    def mark(self) -> tuple[int, ...]:
+    def mark(self) -> Mark:
         """Notes how far the scene is written, for `rewind`."""
-        return (
-            len(self.events),
-            len(self.responses),
-            len(self.silences),
-            self._cursor,
-            self._busy_until,
-            self._runs,
+        return Mark(
+            events=len(self.events),
+            responses=len(self.responses),
+            silences=len(self.silences),
+            parts=len(self.parts),
+            clock=(self._cursor, self._busy_until, self._runs, self._part_start),
+            labels_in_use=frozenset(self.labels_in_use),
+            promised=frozenset(self._promised),
+            company=self.company.mark(),
+            instruction=self.instruction,
+            finished=self.finished,
         )
 
-    def rewind(self, mark: tuple[int, ...]) -> None:
-        """Takes back everything that was written since a mark."""
-        events, responses, silences, self._cursor, self._busy_until, self._runs = mark
-        del self.events[events:], self.peaks[events:], self.responses[responses:], self.silences[silences:]
+    def rewind(self, mark: Mark) -> None:
+        """Takes back everything that was written since a mark; what was drawn stays drawn."""
+        del self.events[mark.events :], self.peaks[mark.events :], self.responses[mark.responses :]
+        del self.silences[mark.silences :], self.parts[mark.parts :]
+        self._cursor, self._busy_until, self._runs, self._part_start = mark.clock
+        self.labels_in_use, self._promised = set(mark.labels_in_use), set(mark.promised)
+        self.company.rewind(mark.company)
+        self.instruction, self.finished = mark.instruction, mark.finished
+
+    def begin_part(self) -> None:
+        """Lets an episode start at the cursor."""
+        self._part_start = max(self._cursor, self._busy_until)
+
+    def end_part(self, *, ability: str, subtask: str) -> None:
+        """Notes the episode that began last."""
+        self.parts.append(Part(ability=ability, subtask=subtask, start=self._part_start, end=self.end))
+
+    def late(self, share: float) -> bool:
+        """Tells whether more than a share of the time that the episode may take is gone."""
+        return self._cursor - self._part_start > share * (self.limit - self._part_start)
 
     def place_behind(self, bank: Bank, row: int, *, role: Role, onset: int, num_samples: int) -> None:
         """Places an unplanned sound behind the scene; the cursor stays."""
         clip = bank.clip(row)
-        event = event_of(bank, clip, track=role, role=role, onset=onset, num_samples=num_samples)
+        event = event_of(bank.name, clip, track=role, role=role, onset=onset, num_samples=num_samples)
         cursor = self._cursor
         self._place(event, clip.level_db, clip.peak)
+        self.company.hear(clip.label)
         self._cursor = cursor
+
+    def _clip_of(self, label: str, single: bool) -> tuple[str, Clip, str]:
+        """Draws a clip of a sound: its bank, itself, and how it was found, where a planned scene brought it."""
+        planned = self.scenery.clip_of(label, single=single) if self.scenery is not None else None
+        if planned is not None:
+            return planned.bank, planned.clip, planned.outcome
+        bank, row = self.library.clip_of(label, self.dice, single=single)
+        return bank.name, bank.clip(row), ""
 
     def _start(self, wait: bool) -> int:
         return max(self._cursor, self._busy_until) if wait else self._cursor
@@ -150,7 +202,7 @@ class Stage:
     def _replay(self, bank: Bank, row: int, speaker: str, wait: bool) -> Heard:
         clip = bank.clip(row)
         start = self._start(wait)
-        event = event_of(bank, clip, track=speaker, role="foreground", onset=start, num_samples=clip.num_samples)
+        event = event_of(bank.name, clip, track=speaker, role="foreground", onset=start, num_samples=clip.num_samples)
         self._place(event, clip.level_db, clip.peak)
         return self._heard(recognisable=event.end, reply=clip.reply)
 
@@ -201,14 +253,16 @@ class Stage:
         return self._voices[key]
 
 
-def event_of(bank: Bank, clip: Clip, *, track: str, role: Role, onset: int, num_samples: int) -> Event:
-    """Returns the event that plays a clip, or its beginning, without a gain yet."""
+def event_of(
+    bank: str, clip: Clip, *, track: str, role: Role, onset: int, num_samples: int, grounding: str = ""
+) -> Event:
+    """Returns the event that plays a clip of a bank, or its beginning, without a gain yet."""
     kind: Kind = clip.kind
     return Event(
         track=track,
         kind=kind,
         role=role,
-        bank=bank.name,
+        bank=bank,
         clip=clip.id,
         onset=onset,
         num_samples=num_samples,
@@ -222,6 +276,7 @@ def event_of(bank: Bank, clip: Clip, *, track: str, role: Role, onset: int, num_
         corpus=clip.corpus,
         origin=clip.origin,
         licence=clip.licence,
+        grounding=grounding,
     )
 
 

@@ -58,6 +58,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         words: Words with stream times.
         origin: The source recording; one origin is never in two splits.
         licence: Licence of the source recording.
+        grounding: How the clip of a planned scene was found: `accepted`, `reprocessed` or `generated`; else empty.
     """
 
     track: str
@@ -80,6 +81,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     corpus: str = ""
     origin: str = ""
     licence: str = ""
+    grounding: str = ""
 
     @property
     def end(self) -> int:
@@ -129,6 +131,35 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[int, ...] = ()
 
 
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One episode of a stream: what it trains, and from where to where it lasts.
+
+    Parts follow one another without overlap; what happens at a moment belongs to the last part that has begun.
+    """
+
+    ability: str
+    subtask: str
+    start: int
+    end: int
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """The planned scene that a stream plays in, and how its sounds were found.
+
+    Attributes:
+        place: Scene of the ontology, such as `kitchen`.
+        title: One line for people.
+        planner: Who planned it, such as `rules`.
+        outcomes: How many of its sounds were `accepted`, `reprocessed`, `generated` or `left out`, and how many clips
+            were rejected on the way (`rejected: <reason>`); sorted by name.
+    """
+
+    place: str
+    title: str
+    planner: str
+    outcomes: dict[str, int]
+
+
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """One round as StreamAudio items show it; a turn that stays silent has `NO_RESPONSE` as its assistant side."""
 
@@ -145,7 +176,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
         key: Unique over the corpus; characters `[0-9a-z_-]`.
         split: `train`, `validation` or another name of the recipe.
         ability: One of the seven families.
-        subtask: The sub-task that composed it (several joined by `+` in composites).
+        subtask: The sub-task that composed it; in composites several joined by `+`, the leading one first.
         num_samples: Length of the stream, a whole number of chunks.
         chunk: Decision period in samples for which the length was padded.
         language: Language of the interaction, `en` or `zh`.
@@ -153,6 +184,8 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
         gain_db: Gain of the whole mix, so that it cannot clip.
         snr_db: Planned ratio of the foreground level to bed 0; None without beds.
         level_db: RMS level in dBFS to which foreground events are brought (before `gain_db`).
+        parts: The episodes in order; several sub-tasks in composites.
+        setting: The planned scene of a scenario; None where nothing but the sub-tasks was planned.
     """
 
     key: str
@@ -171,6 +204,12 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     responses: tuple[Response, ...] = ()
     silences: tuple[Silence, ...] = ()
     turns: tuple[Turn, ...] = ()
+    parts: tuple[Part, ...] = ()
+    setting: Setting | None = None
+
+    def part_at(self, sample: int) -> Part | None:
+        """Returns the part to which a moment belongs: the last that began before it; None before the first."""
+        return next((part for part in reversed(self.parts) if part.start < sample), None)
 
     @property
     def num_chunks(self) -> int:

@@ -49,14 +49,14 @@ def event_counting(scene: Scene) -> None:
         scene.stay_silent(scene.play(sound, single=True, max_s=3.0), "nobody has asked yet")
         scene.pause(0.5, 2.0)
     interlude(scene, unlike=sound, most=1)
-    if scene.chance(0.25) and scene.now < 0.2 * scene.limit:
+    if scene.chance(0.25) and not scene.late(0.2):
         aside(scene, scene.phrase(REQUESTS, sound=sound.phrase))
         scene.pause(0.5, 2.0)
     asker = anybody(scene)
     request = scene.say(scene.phrase(REQUESTS, sound=sound.phrase), speaker=asker)
     scene.respond(scene.phrase(ACKNOWLEDGEMENTS), evidence=request.end)
     for times in TIMES[scene.language][: scene.integer(1, 6)]:
-        if times != TIMES[scene.language][0] and scene.now > 0.6 * scene.limit:
+        if times != TIMES[scene.language][0] and scene.late(0.6):
             break
         scene.pause(0.8, 3.5)
         interlude(scene, unlike=sound, most=1, gap_s=(0.4, 1.5))

@@ -1,0 +1,59 @@
+"""The planned scene around a stream: which sounds sub-tasks take before all others, and what is left for in between.
+
+planned   kettle whistle   door slam   rain (background)   footsteps
+sub-task  "count the ..."  -> takes the door slam, its own clip, from the plan
+between                                                     -> footsteps, heard and left unanswered
+behind                                  -> rain
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from soundflow_data.library import Sound
+from soundflow_data.ontology import Ontology
+from soundflow_data.scenario.plan import belongs
+
+if TYPE_CHECKING:
+    from soundflow_data.scenario.ground import Cast, Grounded
+
+
+class Scenery:
+    """A grounded scene, while a stream is written in it.
+
+    Args:
+        cast: The scene's sounds with their clips.
+        ontology: What is known about sounds.
+    """
+
+    def __init__(self, cast: Cast, ontology: Ontology) -> None:
+        self.cast = cast
+        self._ontology = ontology
+        self._excluded = frozenset(cast.plan.excluded)
+        self._labels = frozenset(one.sub_event.label for one in cast.grounded)
+
+    def prefer(self, sounds: Sequence[Sound]) -> tuple[Sound, ...]:
+        """Returns the sounds that the scene has; where it has none of them, those that could be heard in its place."""
+        planned = tuple([sound for sound in sounds if sound.label in self._labels])
+        return planned or tuple([sound for sound in sounds if self._could_be_heard(sound.label)])
+
+    def clip_of(self, label: str, *, single: bool = False) -> Grounded | None:
+        """Returns the scene's own clip of a sound; None where it has none, or none with exactly one occurrence."""
+        for one in self.cast.grounded:
+            if one.sub_event.label == label and (not single or one.clip.occurrences == 1):
+                return one
+        return None
+
+    def foreground(self) -> Iterator[Grounded]:
+        """Yields what stands in front, in planned order."""
+        return (one for one in self.cast.grounded if one.sub_event.role == "foreground")
+
+    def behind(self) -> Iterator[Grounded]:
+        """Yields what is heard in the background and around, in planned order."""
+        return (one for one in self.cast.grounded if one.sub_event.role != "foreground")
+
+    def _could_be_heard(self, label: str) -> bool:
+        if label in self._excluded:
+            return False
+        return label not in self._ontology or belongs(label, self.cast.plan.place, self._ontology)
