@@ -6,9 +6,10 @@ PIP_FLAGS := --quiet --disable-pip-version-check
 BASE := .venv/.ready
 DEV := .venv-dev/.ready
 TRAIN := .venv-train/.ready
+SPEECH := .venv-speech/.ready
 PEERS := .venv-peers/.ready
 
-.PHONY: help demo test test-base test-train check format lint types bench bench-peers demo-train clean
+.PHONY: help demo speech test test-base test-train test-speech check format lint types bench bench-peers demo-train clean
 
 help:  ## Show what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{sub(/:.*/, "", $$1); printf "  make %-12s %s\n", $$1, $$2}'
@@ -16,13 +17,18 @@ help:  ## Show what can be made.
 demo: $(BASE)  ## Make and check twenty minutes of streams with built-in voices and sounds, and draw a few.
 	.venv/bin/soundflow run quickstart demo/quickstart --banks demo/banks --executor ray --validate
 
-test: test-train test-base  ## Run all tests.
+speech: $(SPEECH)  ## Set up .venv-speech: neural voices, word times and checks by recognition.
+
+test: test-train test-base test-speech  ## Run all tests.
 
 test-base: $(DEV)
-	.venv-dev/bin/python -m pytest -n 2 --ignore tests/trainer
+	.venv-dev/bin/python -m pytest -n 2 --ignore tests/trainer --ignore tests/speech
 
 test-train: $(TRAIN)
 	.venv-train/bin/python -m pytest -n 2 tests/trainer tests/test_reader.py
+
+test-speech: $(SPEECH)
+	.venv-speech/bin/python -m pytest -n 2 tests/speech tests/test_architecture.py
 
 check: lint types test  ## Format, lint, types and tests.
 
@@ -65,6 +71,12 @@ $(TRAIN): constraints/trainer.txt pyproject.toml
 	.venv-train/bin/python -m pip install $(PIP_FLAGS) -c constraints/trainer.txt -e '.[dev,train]'
 	@touch $@
 
+# whisperx needs torch 2.8 with a torchaudio whose wheel loads only beside a CUDA build, so this one is large.
+$(SPEECH): constraints/speech.txt pyproject.toml
+	$(PYTHON) -m venv .venv-speech
+	.venv-speech/bin/python -m pip install $(PIP_FLAGS) -c constraints/speech.txt -e '.[containers,dev,speech]'
+	@touch $@
+
 $(PEERS): constraints/bench-peers.txt pyproject.toml
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install $(PIP_FLAGS) -c constraints/bench-peers.txt torch
@@ -72,4 +84,4 @@ $(PEERS): constraints/bench-peers.txt pyproject.toml
 	@touch $@
 
 clean:  ## Remove environments and what the demos made.
-	rm -rf .venv .venv-dev .venv-train .venv-peers demo
+	rm -rf .venv .venv-dev .venv-train .venv-speech .venv-peers demo

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,17 @@ MAY_IMPORT = {
     "soundflow_trainer": {"soundflow_data"},
 }
 HEAVY = {"ray": {"soundflow_pipelines"}, "torch": {"soundflow_trainer"}, "transformers": {"soundflow_trainer"}}
+SPEECH_MODELS = {
+    "torch",
+    "torchaudio",
+    "transformers",
+    "TTS",
+    "whisperx",
+    "faster_whisper",
+    "ctranslate2",
+    "nltk",
+    "jiwer",
+}
 
 
 def files() -> Iterator[tuple[str, Path]]:
@@ -32,8 +43,26 @@ def files() -> Iterator[tuple[str, Path]]:
 
 def imports(path: Path) -> set[str]:
     """Top-level names that a file imports anywhere, type-checking blocks included."""
+    return imported(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def imports_at_once(path: Path) -> set[str]:
+    """Top-level names that a file imports when it is imported itself."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    lazy = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or is_type_checking(node)
+        for inner in ast.walk(node)
+    }
+    return imported(tree, lazy)
+
+
+def imported(tree: ast.Module, without: Collection[int] = ()) -> set[str]:
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
+        if id(node) in without:
+            continue
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -41,10 +70,17 @@ def imports(path: Path) -> set[str]:
     return found
 
 
+def is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
 @pytest.mark.parametrize(("package", "path"), [pytest.param(*one, id=str(one[1].relative_to(ROOT))) for one in files()])
 def test_directions(package: str, path: Path) -> None:
     used = imports(path)
     assert not (used & set(PACKAGES)) - MAY_IMPORT[package] - {package}
+    if path.parent == ROOT / "soundflow_data/speech":
+        assert not imports_at_once(path) & SPEECH_MODELS  # engines load models when they are first used
+        used -= SPEECH_MODELS
     for heavy, allowed in HEAVY.items():
         assert heavy not in used or package in allowed
 
@@ -64,7 +100,7 @@ import importlib, pkgutil, sys
 
 class Blocker:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("ray", "torch", "TTS", "whisperx", "transformers"):
+        if name.split(".")[0] in ("ray", "torch", "torchaudio", "TTS", "whisperx", "faster_whisper", "transformers"):
             raise ModuleNotFoundError(f"{name} is blocked in this test")
 
 sys.meta_path.insert(0, Blocker())
@@ -99,5 +135,5 @@ def test_folders_hide_no_installed_package(name: str, tmp_path: Path) -> None:
     package = tmp_path / "site" / name
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("REAL = True\n")
-    script = f"import sys; sys.path[:0] = [{str(ROOT)!r}]; sys.path.append({str(package.parent)!r}); import {name}; "
+    script = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(package.parent)!r}]; import {name}; "
     subprocess.run([sys.executable, "-c", script + f"assert {name}.REAL"], check=True, cwd=ROOT)
