@@ -77,6 +77,26 @@ def _rebuild_speech_error(message: str, reason: str) -> SpeechError:
     return SpeechError(message, reason=reason)
 
 
+class ChatError(SoundFlowError):
+    """A language-model server gives no answer, or none that can be used.
+
+    Args:
+        message: What is wrong and what to do, naming the server; never its key.
+        reason: One short word group for counting, such as `timed out` or `not the schema`.
+    """
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild_chat_error, (str(self), self.reason))
+
+
+def _rebuild_chat_error(message: str, reason: str) -> ChatError:
+    return ChatError(message, reason=reason)
+
+
 class RunError(SoundFlowError):
     """A run directory belongs to another recipe or version, is in use, or is incomplete."""
 
