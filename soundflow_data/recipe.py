@@ -23,6 +23,7 @@ from soundflow_data.subtasks import find_subtask
 from soundflow_data.timeline import SAMPLE_RATE
 
 SHARE_TOLERANCE = 1e-6
+VOICES = "voices"  # what events call the bank of `voices.bank`
 
 
 def _ascending(value: tuple[float, float]) -> tuple[float, float]:
@@ -62,6 +63,16 @@ class BankChoice(_Section):
         return self
 
 
+class SpeechCheck(_Section):
+    """When `soundflow speak` takes an utterance for broken, and how often it tries again."""
+
+    recognise: bool = Field(True, description="Whether a recogniser, where `speak` is given one, checks utterances.")
+    max_error_rate: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.10, description="Word error rate of what is recognised (of characters in Mandarin); above it is a failure."
+    )
+    retries: Annotated[int, Field(ge=0, le=10)] = Field(2, description="Attempts after the first, with other noise.")
+
+
 class Voices(_Section):
     """Who speaks the texts that sub-tasks write."""
 
@@ -69,6 +80,11 @@ class Voices(_Section):
         "espeak", description="Speaks texts that no bank holds; null allows texts of the banks only."
     )
     ids: list[str] | None = Field(None, description="Only these voices; all when null.")
+    bank: str | None = Field(
+        None, description="Bank that `soundflow speak` filled; all speech and all voices then come from it."
+    )
+    manifest: str | None = Field(None, description="A YAML file of voices; the built-in ones when null.")
+    check: SpeechCheck = SpeechCheck()
 
 
 class Beds(_Section):
@@ -132,6 +148,8 @@ class Recipe(_Section):
             raise ValueError(f"level_dbfs: {self.level_dbfs[1]:g} dBFS leaves no room for peaks; stay at or below -10")
         for name in self.banks:
             _check_word("banks", name)
+        if self.voices.bank is not None and VOICES in self.banks:
+            raise ValueError(f"banks: with voices.bank, events call that bank {VOICES!r}; give this one another name")
         for name in self.splits:
             _check_word("splits", name)
         return self
@@ -197,7 +215,17 @@ class LoadedRecipe(BaseModel):
 
     def fingerprint(self) -> str:
         """SHA-256 of everything in the recipe that decides the bytes of a shard, the sub-task files included."""
-        data = self.recipe.model_dump(mode="json", exclude={"limits", "checks"})
+        return self._digest()
+
+    def plan_fingerprint(self) -> str:
+        """SHA-256 of what decides the plan of any one stream: not how many there are, nor how they are stored."""
+        return self._digest("hours", "streams", "streams_per_shard", "codec")
+
+    def _digest(self, *others: str) -> str:
+        # Which utterances there are counts by their own fingerprint, not how they were made and checked.
+        voices = {"bank", "manifest", "check"} | ({"engine"} if others else set())
+        exclude = {"voices": voices, **dict.fromkeys(("limits", "checks", *others), True)}
+        data = self.recipe.model_dump(mode="json", exclude=exclude)
         data["banks"] = dict.fromkeys(self.recipe.banks)  # their own fingerprints count, not their paths
         files = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in self.subtasks.items()}
         text = json.dumps([data, files], sort_keys=True)
