@@ -16,7 +16,7 @@ from soundflow_data.dice import Dice
 from soundflow_data.errors import BankError, Drop
 from soundflow_data.ontology import Ontology
 from soundflow_data.speech import Voice
-from soundflow_data.speech.service import SpeechService
+from soundflow_data.speech.service import SpeechSource
 from soundflow_data.timeline import Event
 
 Rows = NDArray[np.int32]
@@ -78,7 +78,7 @@ class Library:
         split: str,
         banks: Mapping[str, Bank],
         rows: Mapping[str, Rows],
-        speech: SpeechService,
+        speech: SpeechSource,
         voices: Mapping[str, Sequence[Voice]],
         ontology: Ontology,
     ) -> None:

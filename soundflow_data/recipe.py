@@ -224,7 +224,7 @@ class LoadedRecipe(BaseModel):
     def _digest(self, *others: str) -> str:
         # Which utterances there are counts by their own fingerprint, not how they were made and checked.
         voices = {"bank", "manifest", "check"} | ({"engine"} if others else set())
-        exclude = {"voices": voices, **dict.fromkeys(("limits", "checks", *others), True)}
+        exclude: dict[str, Any] = {"voices": voices, **dict.fromkeys(("limits", "checks", *others), True)}
         data = self.recipe.model_dump(mode="json", exclude=exclude)
         data["banks"] = dict.fromkeys(self.recipe.banks)  # their own fingerprints count, not their paths
         files = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in self.subtasks.items()}

@@ -13,7 +13,7 @@ from soundflow_data.bank.build import BankSummary, Progress, build_bank
 from soundflow_data.bank.readers import load_reader
 from soundflow_data.bank.source import Reader
 from soundflow_data.errors import BankError, RecipeError
-from soundflow_data.recipe import BankChoice, LoadedRecipe
+from soundflow_data.recipe import VOICES, BankChoice, LoadedRecipe
 
 DEFAULT_FOLDER = Path("banks")
 
@@ -43,7 +43,12 @@ def bank_places(loaded: LoadedRecipe, folder: Path) -> list[BankPlace]:
 def _place(loaded: LoadedRecipe, name: str, choice: BankChoice, folder: Path) -> Path:
     if choice.path is None:
         return folder / name
-    path = Path(choice.path)
+    return _beside(loaded, choice.path)
+
+
+def _beside(loaded: LoadedRecipe, given: str) -> Path:
+    """Returns a path that a recipe gives: relative to the working directory, or else to the recipe."""
+    path = Path(given)
     return path if path.is_absolute() or path.exists() else loaded.path.parent / path
 
 
@@ -100,6 +105,14 @@ def open_banks(loaded: LoadedRecipe, folder: Path) -> dict[str, Bank]:
                 f"`soundflow bank build --recipe {loaded.path} --banks {folder}`"
             )
         banks[place.name] = Bank.open(place.path, name=place.name)
+    spoken = loaded.recipe.voices.bank
+    if spoken is not None:
+        path = _beside(loaded, spoken)
+        if not path.exists():
+            raise BankError(
+                f"voices.bank {spoken!r} is not there yet; fill it with `soundflow speak {loaded.path} --out {spoken}`"
+            )
+        banks[VOICES] = Bank.open(path, name=VOICES)
     return banks
 
 

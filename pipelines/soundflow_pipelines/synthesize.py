@@ -158,7 +158,7 @@ class Run:
             identity=self.identity,
             banks={
                 name: {"path": str(bank.path.resolve()), "fingerprint": bank.fingerprint}
-                for name, bank in self.corpus.banks.items()
+                for name, bank in self.corpus.open_banks.items()
             },
             splits=loaded.recipe.streams_of_splits(),
             streams_per_shard=loaded.recipe.streams_per_shard,
@@ -203,7 +203,7 @@ class Run:
                 self._count(receipt)
             job = Job(
                 loaded=self.corpus.loaded,
-                banks={name: bank.path.resolve() for name, bank in self.corpus.banks.items()},
+                banks={name: bank.path.resolve() for name, bank in self.corpus.open_banks.items()},
                 out=self.out.resolve(),
                 identity=self.identity,
             )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -17,6 +19,7 @@ from soundflow_data.speech.spoken_form import spoken_form
 from soundflow_data.timeline import Event, Word
 
 CACHE_SAMPLES = 16_000 * 60 * 20  # 20 minutes of speech, 38 MB a worker
+RELEASE_BYTES = 64 << 20  # speech read from a bank before its pages are given back
 
 
 class Utterance(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +42,34 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True):
     peak: int
 
 
+class Unspoken(Exception):  # noqa: N818 - an outcome that is counted, not an error
+    """A text of a stream could not be made, for good.
+
+    Not a `Drop`: one of these ends an episode or the choice of a sub-task, while this takes the whole stream with it.
+
+    Args:
+        reason: Short and countable, such as `not understood`.
+        detail: Which text in which voice.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class SpeechSource(Protocol):
+    """Gives scenes their utterances."""
+
+    def utter(self, text: str, voice: Voice) -> Utterance:
+        """Returns the utterance of a text."""
+        ...
+
+    def pcm(self, event: Event) -> NDArray[np.int16]:
+        """Returns int16 (num_samples,), the whole utterance of an event."""
+        ...
+
+
 class SpeechService:
     """Finds or makes utterances.
 
@@ -47,15 +78,24 @@ class SpeechService:
         version: Of the engine whose utterances are looked up in banks, whether or not it may speak here.
         banks: Banks that may hold utterances, by name.
         voices: All voices by id.
+        failed: Why utterances could not be made, by content address.
     """
 
     def __init__(
-        self, *, engine: Engine | None, version: str, banks: Mapping[str, Bank], voices: Mapping[str, Voice]
+        self,
+        *,
+        engine: Engine | None,
+        version: str,
+        banks: Mapping[str, Bank],
+        voices: Mapping[str, Voice],
+        failed: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._engine = engine
         self._version = version
-        self._banks = {name: bank for name, bank in banks.items() if len(bank.rows(kind="speech"))}
+        self._banks = speech_banks(banks)
         self._voices = dict(voices)
+        self._failed = failed
+        self._read_bytes = 0
         self._cache: OrderedDict[str, tuple[Utterance, NDArray[np.int16]]] = OrderedDict()
         self._cached_samples = 0
         self.num_spoken = 0  # utterances that the engine made
@@ -66,20 +106,15 @@ class SpeechService:
 
         Raises:
             SpeechError: No bank holds it and there is no engine, or the engine cannot speak it.
+            Unspoken: It was tried and could not be made.
         """
         spoken = spoken_form(text, voice.language)
         address = utterance_id(spoken, voice, self._version)
-        for name, bank in self._banks.items():
-            if address in bank:
-                clip = bank.clip(bank.find(address))
-                return Utterance(
-                    bank=name,
-                    id=address,
-                    num_samples=clip.num_samples,
-                    words=clip.words,
-                    level_db=clip.level_db,
-                    peak=clip.peak,
-                )
+        found = find_utterance(self._banks, address)
+        if found is not None:
+            return found
+        if address in self._failed:
+            raise Unspoken(self._failed[address], f"text {spoken!r} in voice {voice.id!r}")
         return self._speak(spoken, voice, address)[0]
 
     def pcm(self, event: Event) -> NDArray[np.int16]:
@@ -88,6 +123,9 @@ class SpeechService:
         Raises:
             SpeechError: The event's voice or engine is not here.
         """
+        bank = self._banks.get(event.bank)
+        if bank is not None:
+            return self._read(bank, event.clip)
         kept = self._cache.get(event.clip)
         if kept is not None:
             self._cache.move_to_end(event.clip)
@@ -103,6 +141,14 @@ class SpeechService:
             raise SpeechError(f"utterance {event.clip!r} ({event.text!r}) was made by another version of its engine")
         return pcm
 
+    def _read(self, bank: Bank, clip: str) -> NDArray[np.int16]:
+        if self._read_bytes > RELEASE_BYTES:
+            bank.release()
+            self._read_bytes = 0
+        pcm = bank.pcm(bank.find(clip))
+        self._read_bytes += pcm.nbytes
+        return pcm
+
     def _speak(self, spoken: str, voice: Voice, address: str) -> tuple[Utterance, NDArray[np.int16]]:
         kept = self._cache.get(address)
         if kept is not None:
@@ -111,7 +157,7 @@ class SpeechService:
         if self._engine is None:
             raise SpeechError(
                 f"text {spoken!r} in voice {voice.id!r} is in no bank, and the recipe allows no engine; "
-                "speak it into a bank first, or set voices.engine"
+                "run `soundflow speak` with this recipe to fill voices.bank, or set voices.engine"
             )
         speech = self._engine.speak(spoken, voice)
         self.num_spoken += 1
@@ -130,3 +176,24 @@ class SpeechService:
             _, (_, oldest) = self._cache.popitem(last=False)
             self._cached_samples -= len(oldest)
         return utterance, speech.pcm
+
+
+def speech_banks(banks: Mapping[str, Bank]) -> dict[str, Bank]:
+    """Returns the banks that hold any speech."""
+    return {name: bank for name, bank in banks.items() if len(bank.rows(kind="speech"))}
+
+
+def find_utterance(banks: Mapping[str, Bank], address: str) -> Utterance | None:
+    """Looks an utterance up by its content address, in one bank after the other."""
+    for name, bank in banks.items():
+        if address in bank:
+            clip = bank.clip(bank.find(address))
+            return Utterance(
+                bank=name,
+                id=address,
+                num_samples=clip.num_samples,
+                words=clip.words,
+                level_db=clip.level_db,
+                peak=clip.peak,
+            )
+    return None
