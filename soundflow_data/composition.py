@@ -18,6 +18,7 @@ import msgspec
 
 from soundflow_data.bank import Bank
 from soundflow_data.beds import lay_bed
+from soundflow_data.composites import Mix, play_composite, wish
 from soundflow_data.dice import Dice
 from soundflow_data.errors import Drop
 from soundflow_data.library import Library
@@ -26,13 +27,13 @@ from soundflow_data.subtasks import Subtask
 from soundflow_data.targets import place
 from soundflow_data.timeline import (
     DEFAULT_CHUNK,
-    NO_RESPONSE,
     SAMPLE_RATE,
     Event,
     Role,
+    SceneType,
     Timeline,
-    Turn,
 )
+from soundflow_data.turns import turns_of
 
 Range = tuple[float, float]
 
@@ -80,6 +81,8 @@ def compose(
     library: Library,
     conditions: Conditions,
     language: str = "en",
+    kind: SceneType = "single",
+    mix: Mix | None = None,
 ) -> Timeline:
     """Plans one stream.
 
@@ -91,6 +94,8 @@ def compose(
         library: Material of the split.
         conditions: How it sounds.
         language: Language of the interaction; one that the sub-task can play.
+        kind: `single` for episodes of the sub-task alone, else a composite that it leads.
+        mix: What composites are made of.
 
     Raises:
         Drop: It cannot be made from this material, or not within the length that is allowed.
@@ -100,6 +105,10 @@ def compose(
     low, high = (max(1, round(seconds * SAMPLE_RATE / conditions.chunk)) for seconds in conditions.duration_s)
     num_chunks = dice.integer(low, high)
     level_db = round(dice.uniform(*conditions.level_dbfs), 2)
+    longest = high * conditions.chunk
+    composite = mix if kind != "single" else None
+    wishes = wish(composite, kind, subtask, Dice(*identity, "wishes")) if composite else None
+    lacking: Drop | None = None
     for attempt in range(ATTEMPTS):
         scene = Scene(
             library=library,
@@ -109,9 +118,22 @@ def compose(
             level_db=level_db,
             limit=num_chunks * conditions.chunk,
         )
-        if _play_episodes(scene, subtask, conditions, longest=high * conditions.chunk):
-            return _finish(scene, subtask, key, num_chunks, level_db, conditions, identity)
-    raise Drop(
+        scene.pause(*conditions.lead_in_s)
+        try:
+            if composite is None or wishes is None:
+                played = [subtask] if _play_episodes(scene, subtask, conditions, longest=longest) else []
+            else:
+                played = play_composite(
+                    scene, subtask, kind=kind, mix=composite, wishes=wishes, gap_s=conditions.gap_s, longest=longest
+                )
+        except Drop as drop:
+            if composite is None:
+                raise
+            lacking = drop  # another scene may need other sounds
+            continue
+        if played:
+            return _finish(scene, played, kind, key, num_chunks, level_db, conditions, identity)
+    raise lacking or Drop(
         "longer than the recipe allows",
         f"stream {key!r}: {ATTEMPTS} scenes of {subtask.id} were longer than {conditions.duration_s[1]} s",
     )
@@ -119,7 +141,6 @@ def compose(
 
 def _play_episodes(scene: Scene, subtask: Subtask, conditions: Conditions, *, longest: int) -> bool:
     """Writes as many episodes as fit; returns whether at least one did."""
-    scene.pause(*conditions.lead_in_s)
     while True:
         mark = scene.mark()
         scene.begin_part()
@@ -145,29 +166,32 @@ def _play_episodes(scene: Scene, subtask: Subtask, conditions: Conditions, *, lo
 
 def _finish(
     scene: Scene,
-    subtask: Subtask,
+    played: Sequence[Subtask],
+    kind: SceneType,
     key: str,
     num_chunks: int,
     level_db: float,
     conditions: Conditions,
     identity: tuple[int, str, int],
 ) -> Timeline:
+    background = all(task.background for task in played)
     chunk = conditions.chunk
     spoken = place(scene.responses, chunk)
     num_chunks = max(num_chunks, -(-scene.end // chunk), spoken[-1].chunk + 1 if spoken else 0)
     num_samples = num_chunks * chunk
-    if subtask.background:
+    if background:
         _furnish(scene, Dice(*identity, "background"), num_samples, conditions)
-    snr_db, beds, bed_peak = _lay_beds(scene, subtask, Dice(*identity, "beds"), num_samples, level_db, conditions)
+    snr_db, beds, bed_peak = _lay_beds(scene, background, Dice(*identity, "beds"), num_samples, level_db, conditions)
     bound = _peak_bound(scene.events, scene.peaks) + bed_peak
     return Timeline(
         key=key,
         split=scene.library.split,
-        ability=subtask.ability,
-        subtask=subtask.name,
+        ability=played[0].ability,
+        subtask="+".join(task.name for task in played),
         num_samples=num_samples,
         chunk=chunk,
         language=scene.language,
+        scene_type=kind,
         instruction=scene.instruction,
         gain_db=round(min(0.0, _to_db(HEADROOM / max(bound, 1e-9)) - 0.005), 2),
         snr_db=snr_db,
@@ -177,6 +201,7 @@ def _finish(
         silences=tuple(scene.silences),
         turns=turns_of(scene),
         parts=tuple(scene.parts),
+        setting=scene.scenery.setting if scene.scenery is not None else None,
     )
 
 
@@ -206,12 +231,12 @@ def _furnish(scene: Scene, dice: Dice, num_samples: int, conditions: Conditions)
 
 
 def _lay_beds(
-    scene: Scene, subtask: Subtask, dice: Dice, num_samples: int, level_db: float, conditions: Conditions
+    scene: Scene, background: bool, dice: Dice, num_samples: int, level_db: float, conditions: Conditions
 ) -> tuple[float | None, list[Event], float]:
     if conditions.num_beds == 0:
         return None, [], 0.0
     snr_db = round(dice.uniform(*conditions.snr_db), 2)
-    nameless = not subtask.background
+    nameless = not background
     events: list[Event] = []
     peak = 0.0
     for number, role in enumerate(BED_ROLES[: conditions.num_beds]):
@@ -258,49 +283,6 @@ def _peak_bound(events: Sequence[Event], peaks: Sequence[float]) -> float:
         level += change
         highest = max(highest, level)
     return highest
-
-
-def turns_of(scene: Scene) -> tuple[Turn, ...]:
-    """Tells a scene as rounds: what was heard since the last one, and what the assistant said to it."""
-    foreground = [(event.onset, 0, i) for i, event in enumerate(scene.events) if event.role == "foreground"]
-    said = [(response.due, 1, i) for i, response in enumerate(scene.responses)]
-    kept = [(silence.end, 2, i) for i, silence in enumerate(scene.silences)]
-    turns: list[Turn] = []
-    heard: list[Event] = []
-    run = -1
-    for _, what, i in sorted(foreground + said + kept):
-        if what == 0:
-            heard.append(scene.events[i])
-        elif what == 1:
-            response = scene.responses[i]
-            if run >= 0 and response.run == run and not heard:
-                turns[-1] = _longer(turns[-1], response.text, response.language)
-            else:
-                turns.append(_turn(heard, response.text))
-            run, heard = response.run, []
-        elif heard:
-            turns.append(_turn(heard, NO_RESPONSE))
-            heard = []
-    if heard:
-        turns.append(_turn(heard, NO_RESPONSE))
-    return tuple(turns)
-
-
-def _turn(heard: Sequence[Event], assistant: str) -> Turn:
-    user = " ".join(event.text or f"<{event.label or event.kind}>" for event in heard)
-    emotions = [event.emotion for event in heard if event.emotion]
-    kinds = {event.kind for event in heard}
-    return Turn(
-        user=user,
-        assistant=assistant,
-        emotion=emotions[0] if emotions else "",
-        scene_type="+".join(sorted(kinds)) or "time",
-    )
-
-
-def _longer(turn: Turn, text: str, language: str) -> Turn:
-    joint = "" if language == "zh" else " "
-    return msgspec.structs.replace(turn, assistant=turn.assistant + joint + text)
 
 
 def _to_db(ratio: float) -> float:

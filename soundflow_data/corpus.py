@@ -13,7 +13,7 @@ import hashlib
 import importlib.metadata
 import json
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -22,7 +22,7 @@ from soundflow_data.bank import Bank
 from soundflow_data.casting import check_engine, choose_voices
 from soundflow_data.composites import Mix
 from soundflow_data.composition import compose
-from soundflow_data.dice import derive_seed
+from soundflow_data.dice import Dice, derive_seed
 from soundflow_data.division import divide
 from soundflow_data.errors import BankError, Drop, RecipeError
 from soundflow_data.library import Library
@@ -30,6 +30,7 @@ from soundflow_data.ontology import load_ontology
 from soundflow_data.recipe import VOICES, LoadedRecipe
 from soundflow_data.rendering import render_pcm
 from soundflow_data.resources import resource_path
+from soundflow_data.scenery import Scenery
 from soundflow_data.speech import Engine, EspeakEngine
 from soundflow_data.speech.service import SpeechService, SpeechSource, Unspoken
 from soundflow_data.speech.spoken_bank import SpokenBank
@@ -37,6 +38,8 @@ from soundflow_data.subtasks import Subtask, load_subtask
 from soundflow_data.targets import Targets, project
 from soundflow_data.timeline import SceneType, Timeline
 from soundflow_data.version import VERSION
+
+T = TypeVar("T", bound=str)
 
 _SCALE: Final = 1 << 64
 # (sqrt(5) - 1) / 2 and sqrt(2) - 1 as whole fractions of 2^64, so that no index loses precision.
@@ -163,6 +166,23 @@ class Corpus:
         except Unspoken as failed:
             raise Drop(f"speech: {failed.reason}", f"stream {spec.key!r}: {failed.detail}") from failed
 
+    def _kind(self, mark: float) -> SceneType:
+        return _pick(self.recipe.composites.kinds, mark) if self.recipe.composites is not None else "single"
+
+    def _stage(self, library: Library, dice: Dice, language: str) -> Scenery:
+        """Plans a scene of a split and finds its sounds."""
+        return self._stagers(library.split).stage(dice, language)
+
+    @functools.cached_property
+    def _stagers(self) -> functools._lru_cache_wrapper[Stager]:
+        from soundflow_data.scenario.staging import Stager
+
+        @functools.cache
+        def stager(split: str) -> Stager:
+            return Stager(self.library(split), self.recipe.scenario)
+
+        return stager
+
     def library(self, split: str) -> Library:
         """Returns the material of a split."""
         return self._libraries(split)
@@ -242,7 +262,7 @@ def _named(bank: Bank, name: str) -> Bank:
     return bank if bank.name == name else Bank.open(bank.path, name=name)
 
 
-def _pick(shares: Mapping[str, float], mark: float) -> str:
+def _pick(shares: Mapping[T, float], mark: float) -> T:
     """Returns the entry in whose part of [0, 1) the mark lies; the shares may have any sum."""
     mark *= sum(shares.values())
     for name, share in shares.items():

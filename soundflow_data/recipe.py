@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from soundflow_data.composition import Conditions
 from soundflow_data.errors import RecipeError
 from soundflow_data.quality.check.limits import Checks
+from soundflow_data.scenario.settings import ScenarioSettings
 from soundflow_data.subtasks import find_subtask
 from soundflow_data.timeline import SAMPLE_RATE
 
@@ -38,6 +39,7 @@ def _not_negative(value: tuple[float, float]) -> tuple[float, float]:
     return value
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
 Range = Annotated[tuple[float, float], AfterValidator(_ascending)]
 PositiveRange = Annotated[tuple[float, float], AfterValidator(_ascending), AfterValidator(_not_negative)]
 
@@ -67,7 +69,7 @@ class SpeechCheck(_Section):
     """When `soundflow speak` takes an utterance for broken, and how often it tries again."""
 
     recognise: bool = Field(True, description="Whether a recogniser, where `speak` is given one, checks utterances.")
-    max_error_rate: Annotated[float, Field(ge=0, le=1)] = Field(
+    max_error_rate: Share = Field(
         0.10, description="Word error rate of what is recognised (of characters in Mandarin); above it is a failure."
     )
     retries: Annotated[int, Field(ge=0, le=10)] = Field(2, description="Attempts after the first, with other noise.")
@@ -95,10 +97,32 @@ class Beds(_Section):
     ambient_below_db: float = Field(5.0, description="How much quieter the second bed is.")
 
 
+class Composites(_Section):
+    """Streams that mix sub-tasks, beside those of a single one; see docs/scenarios.md."""
+
+    kinds: dict[Literal["single", "scenario", "complex", "proactive"], float] = Field(
+        default={"single": 0.4, "scenario": 0.3, "complex": 0.2, "proactive": 0.1},
+        description="Share of each kind of stream.",
+    )
+    turns: Annotated[tuple[int, int], AfterValidator(_ascending)] = Field(
+        (3, 15), description="Fewest and most rounds of a composite stream."
+    )
+    history_review: Share = Field(0.3, description="Composites that ask about something told three rounds ago or more.")
+    verified_silence: Share = Field(0.4, description="Composites with sounds that were checked to need no response.")
+    proactive: Share = Field(0.3, description="Composites with a danger on which the assistant speaks up unasked.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Composites:
+        _check_shares("composites.kinds", self.kinds)
+        if self.turns[0] < 1:
+            raise ValueError(f"composites.turns: {list(self.turns)} begins below 1; a stream has at least one round")
+        return self
+
+
 class Limits(_Section):
     """When a run stops by itself."""
 
-    max_drop_share: Annotated[float, Field(ge=0, le=1)] = Field(
+    max_drop_share: Share = Field(
         0.05, description="Share of streams that may be dropped."
     )
 
@@ -125,6 +149,8 @@ class Recipe(_Section):
     gap_s: PositiveRange = (1.0, 4.0)
     allow_license: list[str] | None = Field(None, description="Licences that clips may have; all when null.")
     codec: Literal["flac", "opus"] = "flac"
+    composites: Composites | None = Field(None, description="Streams of several sub-tasks; all are single when null.")
+    scenario: ScenarioSettings = ScenarioSettings()
     streams_per_shard: Annotated[int, Field(gt=0)] = 256
     limits: Limits = Limits()
     checks: Checks = Checks()

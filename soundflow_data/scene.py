@@ -86,7 +86,9 @@ class Scene(Stage):
 
     def offers(self, *labels: str) -> list[str]:
         """Returns which of these kinds of sound could be drawn now: the split has them and nothing promised forbids."""
-        barred = self.library.alike(self._promised) if self._promised else set()
+        barred = self.company.barred()
+        if self._promised:
+            barred |= self.library.alike(self._promised)
         found = self.library.sounds(self.language, labels=labels)
         return [sound.label for sound in found if sound.label not in barred]
 

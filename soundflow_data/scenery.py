@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from soundflow_data.library import Sound
 from soundflow_data.ontology import Ontology
 from soundflow_data.scenario.plan import belongs
+from soundflow_data.timeline import Setting
 
 if TYPE_CHECKING:
     from soundflow_data.scenario.ground import Cast, Grounded
@@ -32,6 +33,12 @@ class Scenery:
         self._ontology = ontology
         self._excluded = frozenset(cast.plan.excluded)
         self._labels = frozenset(one.sub_event.label for one in cast.grounded)
+
+    @property
+    def setting(self) -> Setting:
+        """What the timeline says about the scene."""
+        plan = self.cast.plan
+        return Setting(place=plan.place, title=plan.title, planner=self.cast.planner, outcomes=self.cast.outcomes)
 
     def prefer(self, sounds: Sequence[Sound]) -> tuple[Sound, ...]:
         """Returns the sounds that the scene has; where it has none of them, those that could be heard in its place."""

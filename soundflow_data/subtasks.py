@@ -48,6 +48,7 @@ class Subtask(msgspec.Struct, frozen=True, kw_only=True):
         languages: Languages of the interaction that it can play.
         background: Whether unplanned sounds may be mixed behind it. False where they would have to be answered.
         needs: Kinds of material without which it cannot be played: `sounds`, `speech`, `recordings`, `dialogues`.
+        last: Whether no other episode may follow in a stream, because what it begins covers all that is heard after.
         path: The file.
         fingerprint: Hash of the file's bytes.
     """
@@ -58,6 +59,7 @@ class Subtask(msgspec.Struct, frozen=True, kw_only=True):
     languages: tuple[str, ...] = ("en", "zh")
     background: bool = True
     needs: tuple[str, ...] = ()
+    last: bool = False
     path: str = ""
     fingerprint: str = ""
 
@@ -73,6 +75,7 @@ def subtask(
     languages: Sequence[str] = ("en", "zh"),
     background: bool = True,
     needs: Sequence[str] = (),
+    last: bool = False,
 ) -> Callable[[Screenplay], Subtask]:
     """Makes a sub-task of a function that writes one episode onto a `Scene`.
 
@@ -81,6 +84,7 @@ def subtask(
         languages: Languages that its texts exist in.
         background: Whether unplanned background sounds are harmless.
         needs: Kinds of material that it needs; what is missing is then said before the run starts.
+        last: Whether it has to be the last episode of a stream of several sub-tasks.
 
     Raises:
         SubtaskError: The ability, a language or a need does not exist.
@@ -102,6 +106,7 @@ def subtask(
             languages=tuple(languages),
             background=background,
             needs=tuple(needs),
+            last=last,
         )
 
     return wrap

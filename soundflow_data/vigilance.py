@@ -28,13 +28,22 @@ def watch(scene: Scene, domain: str, talk: Mapping[str, Sequence[str]]) -> None:
     steps += ["danger"] * scene.chance(0.65)
     for step in scene.sample(steps or ["harmless"], len(steps) or 1):
         if step == "danger":
-            sound = scene.choose_danger(domain)
-            heard = scene.play(sound)
-            warning = scene.phrase(WARNINGS, advice=scene.advice(sound))
-            scene.respond(warning, evidence=heard.recognisable, kind="warning")
-            scene.promise(sound)  # said once, so it is not heard again
+            warn(scene, domain)
         elif step == "harmless":
             scene.stay_silent(scene.play(scene.choose_harmless(domain)), "harmless")
         else:
             aside(scene, scene.phrase(talk), reason="only talked about")
         scene.pause(0.6, 3.0)
+
+
+def warn(scene: Scene, domain: str) -> None:
+    """Lets a danger of a domain be heard, and the assistant speak up as soon as it knows what it is.
+
+    Raises:
+        Drop: The split has no sound of the domain.
+    """
+    sound = scene.choose_danger(domain)
+    heard = scene.play(sound)
+    warning = scene.phrase(WARNINGS, advice=scene.advice(sound))
+    scene.respond(warning, evidence=heard.recognisable, kind="warning")
+    scene.promise(sound)  # said once, so it is not heard again

@@ -11,7 +11,7 @@ from soundflow_data.texts import load_texts
 ROUNDS_BACK = 3
 
 
-@subtask(ability="environment_aware_agent", needs=("speech",))
+@subtask(ability="environment_aware_agent", needs=("speech",), last=True)
 def history_review(scene: Scene) -> None:
     table = scene.texts("memories")
     kept, *others = scene.sample(table["memories"], 3)

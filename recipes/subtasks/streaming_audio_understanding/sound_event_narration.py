@@ -40,7 +40,7 @@ STOPS = {
 STOPPED = {"en": ["[okay|all right|sure], [I'll be quiet|I've stopped]."], "zh": ["[好的|行]，[我不说了|我停下了]。"]}
 
 
-@subtask(ability="streaming_audio_understanding", background=False, needs=("speech", "sounds"))
+@subtask(ability="streaming_audio_understanding", background=False, needs=("speech", "sounds"), last=True)
 def sound_event_narration(scene: Scene) -> None:
     scene.bar(WORDED)
     interlude(scene, most=2)

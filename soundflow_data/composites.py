@@ -1,0 +1,394 @@
+"""Composite streams: several sub-tasks share a stream, and some things have to be kept in mind across them.
+
+    memory   [ my locker is number 27 ]                                               [ what is my locker number? ]
+    watch            [ tell me whenever the doorbell rings ]      [ doorbell ]
+    parts                     [ count the barks ... ]   [ translate ... ]    [ question ]
+    between                                           [ keys ]            [ glass breaks ]
+    response                                         (silent)       ^ "The doorbell."    ^ "Mind your feet ..."   ^ "27."
+
+The kinds, after the composition of StreamAudio-2M (arXiv:2606.05121): a `scenario` plays in a planned scene, whose sounds
+the sub-tasks use; a `complex` stream has sub-tasks of three abilities or more under a standing request; a `proactive` one
+holds an episode of a proactive sub-task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from soundflow_data.bystanders import pass_by
+from soundflow_data.dice import Dice
+from soundflow_data.errors import Drop
+from soundflow_data.library import Library, Sound
+from soundflow_data.ontology import load_proactive
+from soundflow_data.scene import Scene
+from soundflow_data.scenery import Scenery
+from soundflow_data.subtasks import Subtask
+from soundflow_data.timeline import NO_RESPONSE, SAMPLE_RATE, SceneType
+from soundflow_data.turns import turns_of
+from soundflow_data.vigilance import warn
+
+ROUNDS_BACK = 3  # between telling and asking, as the published history review has it
+PART_S = (12.0, 30.0)  # how long one episode may aim to take
+CLOSING_S = 8.0  # what the last question and answer need
+FEWEST_ABILITIES = 3  # of a complex stream
+TRIES = 4  # sub-tasks in a row that do not fit before the stream counts as full
+CORRECTED_SHARE = 0.3
+CANCELLED_SHARE = 0.35
+VERIFIED = "verified: it needs no response"
+
+StageScene = Callable[[Library, Dice, str], Scenery]
+
+
+class Mix(msgspec.Struct, frozen=True, kw_only=True):
+    """What composite streams are made of.
+
+    Attributes:
+        tasks: Sub-tasks that may take part.
+        shares: How often each is drawn, in any unit.
+        turns: Fewest and most rounds of a stream.
+        history_review: Probability of a question about what was told at least three rounds before.
+        verified_silence: Probability of sounds that were checked to need no response.
+        proactive: Probability of a danger on which the assistant speaks up unasked.
+        stage: Plans and fills the scene of a scenario.
+    """
+
+    tasks: tuple[Subtask, ...]
+    shares: tuple[float, ...]
+    turns: tuple[int, int]
+    history_review: float
+    verified_silence: float
+    proactive: float
+    stage: StageScene
+
+
+class Wishes(msgspec.Struct, frozen=True, kw_only=True):
+    """Which mix-ins a stream is to have; drawn once, so that a scene that fails and is drawn again keeps them."""
+
+    history_review: bool
+    verified_silence: bool
+    proactive: bool
+
+
+def wish(mix: Mix, kind: SceneType, leading: Subtask, dice: Dice) -> Wishes:
+    """Draws the mix-ins of a stream."""
+    review, silence, proactive = (
+        dice.chance(share) for share in (mix.history_review, mix.verified_silence, mix.proactive)
+    )
+    return Wishes(
+        history_review=review and not leading.last,
+        verified_silence=silence,
+        proactive=proactive and kind != "proactive" and leading.ability != "proactive_response",
+    )
+
+
+def play_composite(
+    scene: Scene,
+    leading: Subtask,
+    *,
+    kind: SceneType,
+    mix: Mix,
+    wishes: Wishes,
+    gap_s: tuple[float, float],
+    longest: int,
+) -> list[Subtask]:
+    """Writes a composite stream.
+
+    Args:
+        scene: Where it is written, a lead-in after its start.
+        leading: The sub-task that the recipe's shares assign to the stream; it is always in it.
+        kind: Kind of stream.
+        mix: What it is made of.
+        wishes: Its mix-ins.
+        gap_s: Range of the time between episodes.
+        longest: Length in samples that it may not exceed; `scene.limit` is what it aims at.
+
+    Returns:
+        Its sub-tasks, the leading one first; none where this scene did not come to what was wanted.
+
+    Raises:
+        Drop: The material does not have what it needs.
+    """
+    composite = _Composite(scene, leading, kind, mix, wishes, gap_s, longest)
+    if not composite.play():
+        return []
+    return [leading, *(task for task in composite.tasks if task is not leading)]
+
+
+class _Composite:
+    """One composite stream while it is being written; see `play_composite`."""
+
+    def __init__(
+        self,
+        scene: Scene,
+        leading: Subtask,
+        kind: SceneType,
+        mix: Mix,
+        wishes: Wishes,
+        gap_s: tuple[float, float],
+        longest: int,
+    ) -> None:
+        self._scene = scene
+        self._leading = leading
+        self._kind = kind
+        self._mix = mix
+        self._wishes = wishes
+        self._gap_s = gap_s
+        self._longest = longest
+        self._aim = scene.limit
+        self._told: dict[str, object] = {}
+        self._told_after = 0
+        self._watched: Sound | None = None
+        self.tasks: list[Subtask] = []
+        scene.mixed = True
+
+    def play(self) -> bool:
+        """Writes the stream; returns whether it has all that it should have.
+
+        Raises:
+            Drop: The material does not have what it needs.
+        """
+        scene = self._scene
+        if self._kind == "scenario":
+            scene.scenery = self._mix.stage(scene.library, scene.dice, scene.language)
+        if self._wishes.history_review:
+            self._tell()
+        if self._kind == "complex":
+            self._begin_watch()
+        between = self._between()
+        for task in self._needed():
+            if not self._part(task, longest=True):
+                return False
+            next(between, None)
+        self._fill(between)
+        for _ in between:  # what was wished for and has not come yet
+            pass
+        if self._leading.last and not self._part(self._leading, longest=True):
+            return False
+        self._end_watch()
+        if self._told and not self._ask():
+            return False
+        return scene.end <= self._longest and self._mix.turns[0] <= len(turns_of(scene)) <= self._mix.turns[1]
+
+    # -- episodes ----------------------------------------------------------------------------------------------------
+
+    def _needed(self) -> list[Subtask]:
+        """Returns the sub-tasks that the stream must have, those that end a stream left out."""
+        scene = self._scene
+        needed = [] if self._leading.last else [self._leading]
+        if self._kind == "proactive" and self._leading.ability != "proactive_response":
+            needed += self._draw(lambda task: task.ability == "proactive_response")
+        if self._kind == "complex":
+            abilities = {self._leading.ability, "streaming_instruction_following"}
+            while len(abilities) < FEWEST_ABILITIES:
+                drawn = self._draw(lambda task: task.ability not in abilities)
+                needed += drawn
+                abilities.add(drawn[0].ability)
+        return scene.sample(needed, len(needed))
+
+    def _draw(self, fits: Callable[[Subtask], bool]) -> list[Subtask]:
+        """Draws one sub-task by the recipe's shares that fits and has not been played in this stream."""
+        options = [
+            (task, share)
+            for task, share in zip(self._mix.tasks, self._mix.shares, strict=True)
+            if fits(task) and not task.last and task not in self.tasks and self._scene.language in task.languages
+        ]
+        if not options:
+            raise Drop("no sub-task fits", f"the recipe has none left for a {self._kind} stream in {self._scene.language}")
+        tasks, shares = zip(*options, strict=True)
+        return [self._scene.dice.weighted(tasks, shares)]
+
+    def _fill(self, between: Iterator[None]) -> None:
+        """Lets more sub-tasks follow until the stream is as long as it should be."""
+        failed = 0
+        while failed < TRIES and self._room() > 0:
+            try:
+                (task,) = self._draw(lambda task: task is not self._leading)
+            except Drop:
+                return  # all have been played
+            if self._part(task, longest=self._too_few_rounds()):
+                failed = 0
+                next(between, None)
+            else:
+                failed += 1
+
+    def _part(self, task: Subtask, *, longest: bool) -> bool:
+        """Writes one episode; returns whether it fits, and takes it back otherwise.
+
+        Raises:
+            Drop: The stream must have this sub-task, and the split has no material for it.
+        """
+        scene = self._scene
+        mark = scene.mark()
+        if self.tasks or self._told or self._watched:
+            scene.pause(*self._gap_s)
+        scene.begin_part()
+        budget = scene.now + round(scene.dice.uniform(*PART_S) * SAMPLE_RATE)
+        scene.limit = min(budget, self._longest if longest else self._aim)
+        try:
+            task.screenplay(scene)
+        except Drop:
+            if task is self._leading:
+                raise
+            scene.rewind(mark)
+            return False
+        finally:
+            scene.limit = self._aim
+        room = (self._longest if longest else self._aim) - self._reserve()
+        if scene.end > room or len(turns_of(scene)) > self._mix.turns[1] - bool(self._told) or scene.finished > task.last:
+            scene.rewind(mark)
+            return False
+        scene.end_part(ability=task.ability, subtask=task.name)
+        scene.episode += 1
+        self.tasks.append(task)
+        return True
+
+    def _room(self) -> int:
+        """Returns the samples that are left for more episodes."""
+        if self._too_few_rounds():
+            return self._longest - self._reserve() - self._scene.end
+        return self._aim - self._reserve() - self._scene.end - round(0.5 * PART_S[0] * SAMPLE_RATE)
+
+    def _reserve(self) -> int:
+        """Returns the samples that what must still come will need."""
+        closing = CLOSING_S * (bool(self._told) + bool(self._watched))
+        if self._leading.last and self._leading not in self.tasks:
+            closing += sum(PART_S) / 2
+        return round(closing * SAMPLE_RATE)
+
+    def _too_few_rounds(self) -> bool:
+        turns = turns_of(self._scene)
+        return len(turns) < self._mix.turns[0] or (bool(self._told) and self._rounds() - self._told_after < ROUNDS_BACK)
+
+    def _rounds(self) -> int:
+        """Counts the rounds in which the assistant has spoken."""
+        return sum(turn.assistant != NO_RESPONSE for turn in turns_of(self._scene))
+
+    # -- between them ------------------------------------------------------------------------------------------------
+
+    def _between(self) -> Iterator[None]:
+        """Writes one thing or none after each episode, and after the last one what has been wished for and not come."""
+        scene = self._scene
+        things: list[Callable[[], bool]] = []
+        if self._wishes.verified_silence:
+            things += [self._pass_by] * scene.integer(1, 2)
+        if self._wishes.proactive:
+            things.append(self._warn)
+        if self._watched is not None:
+            things += [self._alert] * scene.integer(1, 2)
+        if scene.scenery is not None:
+            things += [self._scenery] * scene.integer(1, 3)
+        things = scene.sample(things, len(things))
+        while things:
+            if scene.end < self._aim - self._reserve():
+                scene.pause(*self._gap_s)
+            things.pop()()
+            yield
+
+    def _pass_by(self) -> bool:
+        pass_by(self._scene, reason=VERIFIED)
+        return True
+
+    def _warn(self) -> bool:
+        """Lets a danger be heard, of whatever domain the split has one."""
+        scene = self._scene
+        domains = [name for name, one in load_proactive().items() if scene.offers(*one.sounds)]
+        if not domains:
+            raise Drop("no danger", f"split {scene.library.split!r} has no sound on which the assistant should speak up")
+        domain = scene.choice(domains)
+        scene.begin_part()
+        warn(scene, domain)
+        scene.end_part(ability="proactive_response", subtask=domain)
+        return True
+
+    def _scenery(self) -> bool:
+        """Lets a sound of the planned scene be heard that no sub-task has used."""
+        scene = self._scene
+        assert scene.scenery is not None
+        heard = {event.label for event in scene.events}
+        free = [one for one in scene.scenery.foreground() if one.sub_event.label not in heard]
+        offered = set(scene.offers(*(one.sub_event.label for one in free)))
+        for one in free:
+            if one.sub_event.label in offered:
+                sounds = scene.library.sounds(scene.language, labels=(one.sub_event.label,), assistant="silent")
+                if sounds:
+                    scene.stay_silent(scene.play(sounds[0]), VERIFIED)
+                    return True
+        return False
+
+    # -- kept in mind ------------------------------------------------------------------------------------------------
+
+    def _tell(self) -> None:
+        """Lets the user tell something that is asked about at the end."""
+        scene = self._scene
+        table = scene.texts("memories")
+        memory = scene.choice(table["memories"])
+        wrong, value = (str(one) for one in scene.sample(memory["values"], 2))
+        scene.begin_part()
+        told = [(memory["tell"], value)]
+        if scene.chance(CORRECTED_SHARE):
+            told = [(memory["tell"], wrong), (memory["correct"], value)]
+        for words, said in told:
+            heard = scene.say(scene.phrase(words, value=said))
+            scene.respond(scene.phrase(table["noted"]), evidence=heard.end)
+            scene.pause(0.4, 1.5)
+        self._end_review()
+        self._told = {"memory": memory, "value": value}
+        self._told_after = self._rounds()
+
+    def _ask(self) -> bool:
+        """Asks for what was told; returns whether that was long enough ago."""
+        scene = self._scene
+        if self._rounds() - self._told_after < ROUNDS_BACK:
+            return False
+        memory = self._told["memory"]
+        assert isinstance(memory, dict)
+        scene.pause(*self._gap_s)
+        scene.begin_part()
+        asked = scene.say(scene.phrase(memory["ask"]))
+        answer = scene.phrase(memory["answer"], value=self._told["value"])
+        scene.respond(answer, evidence=asked.end, kind="recall")
+        self._end_review()
+        return True
+
+    def _end_review(self) -> None:
+        self._scene.end_part(ability="environment_aware_agent", subtask="history_review")
+
+    def _begin_watch(self) -> None:
+        """Lets the user ask for a sound to be told each time it is heard, whatever else goes on."""
+        scene = self._scene
+        table = scene.texts("standing")
+        self._watched = scene.choose_sound(assistant="silent")
+        scene.begin_part()
+        request = scene.say(scene.phrase(table["requests"], sound=self._watched.phrase))
+        scene.respond(scene.phrase(table["begun"]), evidence=request.end)
+        self._end_standing()
+        scene.promise(self._watched)
+
+    def _alert(self) -> bool:
+        scene = self._scene
+        assert self._watched is not None
+        scene.begin_part()
+        heard = scene.play(self._watched, max_s=4.0)
+        alert = scene.phrase(scene.texts("standing")["alerts"], sound=self._watched.phrase)
+        scene.respond(alert, evidence=heard.recognisable, kind="trigger")
+        self._end_standing()
+        return True
+
+    def _end_watch(self) -> None:
+        """Lets the user take the request back at times; the sound is then heard once more, and nothing is said."""
+        scene = self._scene
+        if self._watched is None or scene.finished or not scene.chance(CANCELLED_SHARE):
+            return
+        table = scene.texts("standing")
+        scene.pause(*self._gap_s)
+        scene.begin_part()
+        stop = scene.say(scene.phrase(table["stops"], sound=self._watched.phrase))
+        scene.respond(scene.phrase(table["stopped"]), evidence=stop.end)
+        scene.pause(0.8, 2.5)
+        scene.stay_silent(scene.play(self._watched, max_s=4.0), "the request was taken back")
+        self._end_standing()
+
+    def _end_standing(self) -> None:
+        self._scene.end_part(ability="streaming_instruction_following", subtask="conditional_trigger")
