@@ -1,0 +1,212 @@
+"""Finds the clips of a split that a query describes, exactly, in DuckDB without extensions.
+
+A clip's text is its caption and the names of its label. Clips are ranked by BM25 (Robertson and Zaragoza, "The
+Probabilistic Relevance Framework: BM25 and Beyond", 2009) over stems. Equal texts count once in its statistics, so that
+a bank full of dogs does not make `dog` a common word. Weights are whole numbers, so scores do not depend on the order
+of adding; equal scores are ordered by bank and clip id.
+
+    index    postings(term, text, weight)   clips(text, clip)      built once per process, when first asked
+    query    sum of weights by text -> best clips                  one statement for any number of queries
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+import duckdb
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from soundflow_data.bank import Bank
+from soundflow_data.scenario.embedding import Vectors
+from soundflow_data.scenario.supply import Supply
+from soundflow_data.scenario.wording import name_text, words
+
+TOP: Final = 3
+DEPTH: Final = 4096  # clips that are kept of a query's answer
+CLOSE: Final = 0.8  # clips that reach this part of the best score are as good as it
+CLOSE_EMBEDDED: Final = 0.95  # the same for the cosine of embeddings
+
+_K1: Final = 1.2  # the usual constants of BM25
+_B: Final = 0.75
+_UNIT: Final = 1 << 16  # weights are multiples of one over this
+_LOW: Final = 1 << 32  # a sort key is score * _LOW + how early the clip comes, so that one number orders both
+_SEARCH: Final = """
+    with scores as ({scores})
+    select query, max(score * 4294967296 + (4294967295 - clip), {depth}) as keys
+    from scores join clips using (text) group by query order by query
+"""
+_BM25: Final = "select query, text, sum(weight)::bigint as score from asked join postings using (term) group by all"
+_COSINE: Final = """
+    select query, text, round({unit} * (1 + array_inner_product(asked.vector, texts.vector)))::bigint as score
+    from asked cross join texts
+"""
+
+
+class Hit(NamedTuple):
+    """A clip that was found, and how well it fits: a BM25 score, or one plus the cosine of embeddings."""
+
+    bank: Bank
+    row: int
+    score: float
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """The best clips of one query, the best one first.
+
+    Attributes:
+        clips: int32 (num_found,), numbers of clips for `Retriever.hit`.
+        scores: float64 (num_found,).
+        num_close: How many of them are as good as the best.
+    """
+
+    clips: NDArray[np.int32]
+    scores: NDArray[np.float64]
+    num_close: int
+
+
+class Retriever:
+    """Searches the clips of one split.
+
+    Args:
+        supply: What the split has.
+        vectors: Compare meanings instead of words; None for BM25.
+        depth: Clips that are kept of each answer.
+    """
+
+    def __init__(self, supply: Supply, *, vectors: Vectors | None = None, depth: int = DEPTH) -> None:
+        self._supply = supply
+        self._depth = depth
+        self._vectors = vectors
+        self._answers: dict[str, Answer] = {}
+        self._most_answers = 2048
+
+    def search(self, query: str, top: int = TOP) -> list[Hit]:
+        """Returns the best clips of a query, at most `top`; fewer where fewer share a word with it."""
+        answer = self.answers([query])[0]
+        return [self.hit(answer, place) for place in range(min(top, len(answer.clips)))]
+
+    def hit(self, answer: Answer, place: int) -> Hit:
+        """Returns the clip at a place of an answer."""
+        number = int(answer.clips[place])
+        banks, bank_of, row_of = self._clips
+        return Hit(banks[bank_of[number]], int(row_of[number]), float(answer.scores[place]))
+
+    def answers(self, queries: Sequence[str]) -> list[Answer]:
+        """Returns the answer of each query; those that were not asked before are asked in one statement."""
+        new = [query for query in dict.fromkeys(queries) if query not in self._answers]
+        if new:
+            if len(self._answers) + len(new) > self._most_answers:
+                self._answers = {query: self._answers[query] for query in queries if query in self._answers}
+            self._answers.update(zip(new, self._ask(new), strict=True))
+        return [self._answers[query] for query in queries]
+
+    # -- asking --------------------------------------------------------------------------------------------------------
+
+    def _ask(self, queries: Sequence[str]) -> list[Answer]:
+        connection = self._index
+        asked, scores = self._asked(queries)
+        connection.register("asked", asked)
+        found = connection.sql(_SEARCH.format(scores=scores, depth=self._depth)).to_arrow_table()
+        connection.unregister("asked")
+        keys = dict(zip(found["query"].to_pylist(), found["keys"].combine_chunks(), strict=True))
+        return [self._answer(keys.get(number)) for number in range(len(queries))]
+
+    def _asked(self, queries: Sequence[str]) -> tuple[pa.Table, str]:
+        """Returns the table of what is asked, and the statement that gives the score of each text."""
+        if self._vectors is not None:
+            numbers = pa.array(range(len(queries)), pa.int32())
+            return pa.table({"query": numbers, "vector": self._vectors.of(queries)}), _COSINE.format(unit=_UNIT)
+        pairs = [(number, term) for number, query in enumerate(queries) for term in sorted(set(words(query)))]
+        numbers, terms = pa.array([pair[0] for pair in pairs], pa.int32()), pa.array([pair[1] for pair in pairs])
+        return pa.table({"query": numbers, "term": terms.cast(pa.string())}), _BM25
+
+    def _answer(self, keys: pa.ListScalar | None) -> Answer:
+        if keys is None:
+            return Answer(clips=np.empty(0, np.int32), scores=np.empty(0), num_close=0)
+        found: NDArray[np.int64] = keys.values.to_numpy(zero_copy_only=False)
+        clips = (_LOW - 1 - found % _LOW).astype(np.int32)
+        scores = found // _LOW / _UNIT
+        nothing, share = (0.0, CLOSE) if self._vectors is None else (1.0, CLOSE_EMBEDDED)
+        close = scores - nothing >= share * (scores[0] - nothing)
+        return Answer(clips=clips, scores=scores, num_close=int(np.count_nonzero(close)))
+
+    # -- index ---------------------------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def _clips(self) -> tuple[list[Bank], NDArray[np.int16], NDArray[np.int32]]:
+        """The banks, and the bank and row of each clip by number: in the order of banks and ids."""
+        banks = [self._supply.library.banks[name] for name in sorted(self._supply.library.banks)]
+        bank_of, row_of = [], []
+        for number, bank in enumerate(banks):
+            rows = self._supply.rows(bank.name)
+            ids = bank.columns("id")["id"].take(rows)
+            ordered = rows[pc.sort_indices(ids).to_numpy()]
+            bank_of.append(np.full(len(rows), number, np.int16))
+            row_of.append(ordered)
+        return banks, np.concatenate([np.empty(0, np.int16), *bank_of]), np.concatenate([_NO_ROWS, *row_of])
+
+    @functools.cached_property
+    def _index(self) -> duckdb.DuckDBPyConnection:
+        # One thread: workers share the machine, and the same statement then takes the same way through the data.
+        connection = duckdb.connect(config={"threads": 1})
+        texts, text_of = self._texts()
+        clips = pa.table({"text": text_of, "clip": np.arange(len(text_of), dtype=np.int32)})
+        _create(connection, "clips", clips, "text, clip")
+        if self._vectors is None:
+            _create(connection, "postings", _postings(texts), "term, text")
+        else:
+            numbers = np.arange(len(texts), dtype=np.int32)
+            _create(connection, "texts", pa.table({"text": numbers, "vector": self._vectors.kept(texts)}), "text")
+        return connection
+
+    def _texts(self) -> tuple[list[str], NDArray[np.int32]]:
+        """Returns the different texts, and which of them each clip has."""
+        banks, bank_of, row_of = self._clips
+        numbers: dict[str, int] = {}
+        text_of = np.empty(len(row_of), np.int32)
+        names = functools.cache(self._name_text)
+        for number, bank in enumerate(banks):
+            mine = np.flatnonzero(bank_of == number)
+            columns = bank.columns("label", "caption").take(row_of[mine])
+            for clip, label, caption in zip(
+                mine.tolist(), columns["label"].to_pylist(), columns["caption"].to_pylist(), strict=True
+            ):
+                text_of[clip] = numbers.setdefault(f"{names(label)}. {caption}", len(numbers))
+        return list(numbers), text_of
+
+    def _name_text(self, label: str) -> str:
+        known = self._supply.ontology.get(self._supply.ontology.canonical(label) or label)
+        return label.replace("_", " ") if known is None else name_text(known)
+
+
+_NO_ROWS: Final[NDArray[np.int32]] = np.empty(0, np.int32)
+
+
+def _create(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table, order: str) -> None:
+    connection.register("given", table)
+    connection.execute(f"create table {name} as select * from given order by {order}")  # noqa: S608 - our own names
+    connection.unregister("given")
+
+
+def _postings(texts: Iterable[str]) -> pa.Table:
+    """Returns (term, text, weight) of every word of every text; the weight is that of BM25, in `_UNIT`s.
+
+    A text is short and repeats little, so a word counts once however often it stands there.
+    """
+    stems = [sorted(set(words(text))) for text in texts]
+    counts = np.fromiter(map(len, stems), np.int64, len(stems))
+    terms = pa.array([term for some in stems for term in some], pa.string()).dictionary_encode()
+    codes = terms.indices.to_numpy()
+    frequency = np.bincount(codes, minlength=len(terms.dictionary))
+    idf = np.log1p((len(stems) - frequency + 0.5) / (frequency + 0.5))
+    mean = max(1.0, float(counts.mean())) if len(counts) else 1.0
+    length = (_K1 + 1) / (1 + _K1 * (1 - _B + _B * counts / mean))
+    text_of = np.repeat(np.arange(len(stems), dtype=np.int32), counts)
+    weight = np.rint(_UNIT * idf[codes] * length[text_of]).astype(np.int64)
+    return pa.table({"term": terms.cast(pa.string()), "text": text_of, "weight": weight})
