@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 import numpy as np
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from soundflow_data.bank import Bank
@@ -21,6 +22,7 @@ from soundflow_data.timeline import Event
 
 Rows = NDArray[np.int32]
 
+HAN = r"\p{Han}"
 RESIDENT_BYTES = 128 << 20  # banks that are smaller together stay in memory; of larger ones, half of this is kept
 
 
@@ -255,6 +257,34 @@ class Library:
                 if len(rows) and mine[rows[0]]:
                     found.setdefault(bank.clip(int(rows[0])).language, []).append((bank, rows))
         return found
+
+    @functools.cached_property
+    def conversations(self) -> dict[str, list[tuple[Bank, Rows]]]:
+        """Those of the dialogues in which the user speaks more than once, by language."""
+        return {language: [one for one in some if len(one[1]) > 1] for language, some in self.dialogues.items()}
+
+    @functools.cached_property
+    def instructions(self) -> dict[str, list[tuple[Bank, int]]]:
+        """Requests with one answer and nothing after it, by language; each is a bank and a row."""
+        return {
+            language: [(bank, int(rows[0])) for bank, rows in some if len(rows) == 1]
+            for language, some in self.dialogues.items()
+        }
+
+    @functools.cached_property
+    def translated(self) -> dict[tuple[str, str], Shelf]:
+        """Recorded speech with a translation as its reply, by both languages, such as `("en", "zh")`."""
+        found: dict[tuple[str, str], list[tuple[Bank, Rows]]] = {("en", "zh"): [], ("zh", "en"): []}
+        for name, bank in self.banks.items():
+            alone = self._of_kind(name, "speech")
+            alone = alone[~_mask(bank, bank.in_dialogue())[alone]]
+            replies = bank.columns("reply")["reply"]
+            chinese = pc.match_substring_regex(replies, HAN).to_numpy(zero_copy_only=False)
+            empty = pc.equal(replies, "").to_numpy(zero_copy_only=False)
+            for (source, target), parts in found.items():
+                rows = alone[_mask(bank, bank.rows(language=source))[alone] & ~empty[alone]]
+                parts.append((bank, rows[chinese[rows] == (target == "zh")]))
+        return {languages: Shelf(parts) for languages, parts in found.items()}
 
     # -- audio -------------------------------------------------------------------------------------------------------
 

@@ -80,6 +80,11 @@ class Scene(Stage):
         """Whether the split has recorded dialogues in the scene's language."""
         return bool(self.library.dialogues.get(self.language))
 
+    def has_translations(self, source: str, target: str) -> bool:
+        """Whether the split has recorded speech in a language with its translation into another."""
+        shelf = self.library.translated.get((source, target))
+        return shelf is not None and shelf.num_clips > 0
+
     def num_voices(self, language: str = "") -> int:
         """Returns how many people of a language, by default the scene's, can be told apart by their voices."""
         return len(self.library.voices.get(language or self.language, ()))
@@ -291,28 +296,55 @@ class Scene(Stage):
         self._place(event, utterance.level_db, utterance.peak)
         return self._heard(recognisable=event.end)
 
-    def recite(self, *, language: str = "", speaker: str = "user", max_s: float = 20.0, wait: bool = True) -> Heard:
+    def recite(
+        self, *, language: str = "", into: str = "", speaker: str = "user", max_s: float = 20.0, wait: bool = True
+    ) -> Heard:
         """Places a recorded utterance with a transcript at the cursor.
 
+        Args:
+            language: In which it is; by default the scene's.
+            into: Only recordings with a translation into this language, which becomes the reply of what is heard.
+            speaker: Track on which it is heard.
+            max_s: Longer recordings are passed over.
+            wait: Whether it waits until the assistant has spoken.
+
         Raises:
-            Drop: The split has no recording in that language that is short enough.
+            Drop: The split has no such recording that is short enough.
         """
-        shelf = self.library.recordings.get(language or self.language)
+        language = language or self.language
+        shelf = self.library.translated.get((language, into)) if into else self.library.recordings.get(language)
         if shelf is None or not shelf.num_clips:
-            raise Drop("no recorded speech", f"split {self.library.split!r} has none in {language or self.language!r}")
+            wanted = f"{language!r} with a translation into {into!r}" if into else repr(language)
+            raise Drop("no recorded speech", f"split {self.library.split!r} has none in {wanted}")
         for _ in range(8):
             bank, row = shelf.draw(self.dice)
             if bank.clip(row).num_samples <= max_s * SAMPLE_RATE:
                 return self._replay(bank, row, speaker, wait)
         raise Drop("recordings are too long", f"eight recordings in a row were longer than {max_s} s")
 
-    def choose_dialogue(self) -> tuple[Bank, Sequence[int]]:
+    def take_voice(self, speaker: str, voice: str) -> bool:
+        """Gives a person of the scene a voice by its id, unless the person or somebody else has spoken with another.
+
+        Returns:
+            Whether the person has that voice now.
+        """
+        key = (speaker, self.language)
+        known = {one.id: one for one in self.library.voices.get(self.language, ())}
+        taken = {one.id for one in self._voices.values()}
+        if key not in self._voices and voice in known and voice not in taken:
+            self._voices[key] = known[voice]
+        return key in self._voices and self._voices[key].id == voice
+
+    def choose_dialogue(self, *, several: bool = False) -> tuple[Bank, Sequence[int]]:
         """Draws a dialogue: a bank and the rows of its user utterances, in order.
+
+        Args:
+            several: Only one in which the user speaks more than once.
 
         Raises:
             Drop: The split has none in the scene's language.
         """
-        dialogues = self.library.dialogues.get(self.language, [])
+        dialogues = (self.library.conversations if several else self.library.dialogues).get(self.language, [])
         if not dialogues:
             raise Drop("no dialogue", f"split {self.library.split!r} has no dialogue in {self.language!r}")
         bank, rows = self.dice.choice(dialogues)
