@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
@@ -29,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soundflow_data.errors import BankError
+from soundflow_data.options import Option, list_options, parse_options
 from soundflow_data.timeline import Kind, Word
 
 OUTSIDE: Final = "soundflow_reader_"  # prefix of the modules of readers that are loaded from elsewhere
@@ -138,24 +138,6 @@ class Source(Protocol):
         """Returns what decides about the items, for `bank.json`: at least the reader's name, only JSON values."""
 
 
-class Option(msgspec.Struct, frozen=True, kw_only=True):
-    """One setting of a reader.
-
-    Attributes:
-        name: Field of the reader.
-        type: Its Python type, without annotations.
-        help: One sentence.
-        required: Whether it has no default.
-        default: The default, None when required.
-    """
-
-    name: str
-    type: Any
-    help: str
-    required: bool
-    default: Any = None
-
-
 class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of the sources that `soundflow bank build` offers; a subclass adds its options as fields, and `items`."""
 
@@ -183,8 +165,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @classmethod
     def options(cls) -> tuple[Option, ...]:
         """Returns the reader's options, in the order of its fields."""
-        hints = typing.get_type_hints(cls, include_extras=True)
-        return tuple(_option(field, hints[field.name]) for field in msgspec.structs.fields(cls))
+        return list_options(cls)
 
     @classmethod
     def configure(cls, values: Mapping[str, Any]) -> Self:
@@ -193,42 +174,11 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Raises:
             BankError: An option is unknown, missing or cannot have the value.
         """
-        known = {option.name: option for option in cls.options()}
-        parsed = {name: _parse(value, known[name].type) if name in known else value for name, value in values.items()}
         try:
-            return msgspec.convert(parsed, cls, strict=False, dec_hook=_decode_path)
+            return parse_options(cls, values)
         except msgspec.ValidationError as error:
             names = ", ".join(option.name for option in cls.options())
             raise BankError(f"source {cls.name()!r}: {error}; its options are {names}") from error
-
-
-def _option(field: msgspec.structs.FieldInfo, hint: Any) -> Option:
-    extra = getattr(hint, "__metadata__", ())
-    text = next((meta.description for meta in extra if isinstance(meta, msgspec.Meta) and meta.description), "")
-    default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
-    return Option(
-        name=field.name,
-        type=typing.get_args(hint)[0] if extra else hint,
-        help=text,
-        required=field.required,
-        default=None if field.required else default,
-    )
-
-
-def _parse(value: Any, kind: Any) -> Any:
-    """Takes a text apart that stands for a list (`a,b`) or a mapping (`a=b,c=d`)."""
-    shape = typing.get_origin(kind)
-    if not isinstance(value, str) or shape not in {tuple, dict}:
-        return value
-    parts = [part.strip() for part in value.split(",") if part.strip()]
-    return parts if shape is tuple else dict(part.partition("=")[::2] for part in parts)
-
-
-def _decode_path(kind: type, value: Any) -> Any:
-    assert kind is Path, f"a reader has an option of type {kind}"
-    if not isinstance(value, str | Path):
-        raise TypeError(f"{value!r} is not a path")
-    return Path(value)
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from soundflow_data.speech.engine import LANGUAGES, Engine, Language, Speech, Vo
 from soundflow_data.speech.espeak import EspeakEngine
 from soundflow_data.speech.estimate import estimate_num_samples
 from soundflow_data.speech.spoken_form import spoken_form
-from soundflow_data.speech.voices import load_voices, read_voices
+from soundflow_data.speech.voices import load_voices, read_voices, seal
 
 __all__ = [
     "LANGUAGES",
@@ -16,6 +16,7 @@ __all__ = [
     "estimate_num_samples",
     "load_voices",
     "read_voices",
+    "seal",
     "spoken_form",
     "utterance_id",
 ]

@@ -15,6 +15,7 @@ from soundflow_data.timeline import Word
 
 Language = Literal["en", "zh"]
 LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
+OWN_PACE_WPM: Final = 175
 
 
 class Voice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,7 +29,9 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         variant: The speaker within the model; for espeak a voice variant such as `f2`.
         pitch: For espeak, 0 to 99; 50 leaves the variant's pitch as it is.
         pitch_range: For espeak, 0 to 99; 50 leaves the variant's liveliness as it is.
-        rate_wpm: Speed in English words per minute.
+        rate_wpm: Speed in English words per minute; engines that know no words per minute take 175 for their own pace.
+        reference: Paths of the recordings that it is cloned from, for engines that clone.
+        digest: Of the content of `model`, where that is a folder, and of `reference`; `seal` fills it in.
         description: Sex and age that it suggests, for people who choose.
         licence: Of the audio that it makes.
     """
@@ -40,7 +43,9 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     variant: str = ""
     pitch: int = 50
     pitch_range: int = 50
-    rate_wpm: int = 175
+    rate_wpm: int = OWN_PACE_WPM
+    reference: tuple[str, ...] = ()
+    digest: str = ""
     description: str = ""
     licence: str
 
@@ -123,14 +128,23 @@ def speak_many(engine: Engine, requests: Sequence[Request]) -> list[Speech | Spe
 def utterance_id(text: str, voice: Voice, engine_version: str) -> str:
     """Returns the content address of an utterance: 24 hexadecimal digits that change with whatever changes the audio.
 
-    The voice's description and licence do not change the audio and are not part of it.
+    The voice's description and licence do not change the audio and are not part of it. Where the voice has a digest, it
+    stands for the model and the reference recordings, which may then move to other paths.
+
+    Raises:
+        SpeechError: The voice is cloned from recordings whose content is not known; `seal` it.
     """
+    if voice.reference and not voice.digest:
+        raise SpeechError(
+            f"voice {voice.id!r} is cloned from {voice.reference[0]}, and its digest is empty; take it from "
+            "`read_voices`, or pass it through `seal`"
+        )
     identity = (
         engine_version,
         voice.engine,
         voice.id,
         voice.language,
-        voice.model,
+        voice.digest or voice.model,
         voice.variant,
         voice.pitch,
         voice.pitch_range,
