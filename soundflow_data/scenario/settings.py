@@ -4,8 +4,8 @@
       planner: chat
       chat: {url: "http://127.0.0.1:8000", model: Qwen/Qwen3-8B}
 
-Blank settings of the server are taken from the environment when the recipe is read, so that the resolved recipe of a run
-says which model it used. The key is the exception: it is never written anywhere.
+Blank settings of the server are taken from the environment when the recipe is read, so that the resolved recipe of a
+run says which model it used. The key is the exception: it is never written anywhere.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ class ChatSettings(_Section):
     url: str = Field("", description=f"Address of the server, such as http://127.0.0.1:8000/v1; else {URL_VARIABLE}.")
     model: str = Field("", description=f"Name of the model there; else {MODEL_VARIABLE}.")
     key: Annotated[SecretStr | None, BeforeValidator(_secret)] = Field(
-        None, exclude=True, description=f"Key, when the server wants one; better in {KEY_VARIABLE}. Never written anywhere."
+        None,
+        exclude=True,
+        description=f"Key, when the server wants one; better in {KEY_VARIABLE}. Never written anywhere.",
     )
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
     options: dict[str, Any] = Field(
@@ -47,8 +49,12 @@ class ChatSettings(_Section):
     timeout_s: Annotated[float, Field(gt=0)] = Field(60.0, description="Longest time that one request may take.")
     retries: Annotated[int, Field(ge=0, le=20)] = Field(4, description="More requests when the server fails.")
     corrections: Annotated[int, Field(ge=0, le=20)] = Field(2, description="More requests when an answer is of no use.")
-    backoff_s: Annotated[float, Field(ge=0)] = Field(1.0, description="Wait before the first retry; then twice as long.")
-    max_wait_s: Annotated[float, Field(ge=0)] = Field(60.0, description="Longest wait, also when the server asks for one.")
+    backoff_s: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="Wait before the first retry; then twice as long."
+    )
+    max_wait_s: Annotated[float, Field(ge=0)] = Field(
+        60.0, description="Longest wait, also when the server asks for one."
+    )
     concurrency: Annotated[int, Field(ge=1, le=1024)] = Field(
         4, description="Requests at the same time, of all processes that share the folder of answers."
     )
