@@ -1,7 +1,7 @@
 """Aligners and recognisers by name; their models and packages are loaded when the first utterance needs them.
 
-    aligner = make_aligner("whisperx", {"en": "models/wav2vec2-base-960h"})
-    recogniser = make_recogniser("whisper", {"model": "models/faster-whisper-small"})
+aligner = make_aligner("whisperx", {"en": "models/wav2vec2-base-960h"})
+recogniser = make_recogniser("whisper", {"model": "models/faster-whisper-small"})
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ def make_aligner(name: str, options: Mapping[str, str]) -> Aligner:
     Args:
         name: `whisperx`, or `ctc` for torchaudio's forced alignment.
         options: The model of each language under `en` and `zh`, a folder or a name; `device` (`cpu`, `cuda` or
-            `cuda:1`; by default a GPU where there is one); for `ctc` also `batch_s`, seconds of audio at once.
+            `cuda:1`; by default a GPU where there is one); `min_score`, the least mean score of an utterance's words;
+            for `ctc` also `batch_s`, seconds of audio at once.
 
     Raises:
         SpeechError: There is no such aligner, an option is unknown or wrong, or a model's folder lacks a file.
@@ -44,8 +45,8 @@ def make_recogniser(name: str, options: Mapping[str, str]) -> Recogniser:
     Args:
         name: `whisper` (faster-whisper), or `ctc` for greedy decoding with a CTC model.
         options: For `whisper`, `model` (a folder of a CTranslate2 model, or a name), `languages` (`en,zh` by default),
-            `compute_type` (`default`, `float16`, `int8` ...) and `batch_size`. For `ctc`, the model of each language under
-            `en` and `zh`, and `batch_s`. For both, `device`.
+            `compute_type` (`default`, `float16`, `int8` ...) and `batch_size`. For `ctc`, the model of each language
+            under `en` and `zh`, and `batch_s`. For both, `device`.
 
     Raises:
         SpeechError: There is no such recogniser, an option is unknown or wrong, or a model's folder lacks a file.

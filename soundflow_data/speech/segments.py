@@ -23,7 +23,7 @@ from typing import Final
 import msgspec
 
 from soundflow_data.errors import SpeechError
-from soundflow_data.speech.engine import Voice
+from soundflow_data.speech.engine import Language, Voice
 
 MAX_CHARACTERS: Final = 2_000  # about two minutes of English, eight of Mandarin
 _MAX_CLAUSE: Final = {"en": 250, "zh": 120}  # characters; espeak starts to drop words at twice that
@@ -86,6 +86,12 @@ def segment(text: str, voice: Voice) -> Segments:
     """
     _check(text, voice)
     return _segment_english(text) if voice.language == "en" else _segment_mandarin(text.strip())
+
+
+def words_of(text: str, language: Language) -> tuple[str, ...]:
+    """Returns the words of a text in spoken form, as every engine and aligner reports them; none when it has none."""
+    segments = _segment_english(text) if language == "en" else _segment_mandarin(text.strip())
+    return segments.units
 
 
 def excerpt(text: str) -> str:

@@ -1,0 +1,213 @@
+"""Word times by WhisperX: its forced alignment with a wav2vec2 model per language."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+
+from soundflow_data.errors import SpeechError
+from soundflow_data.speech.alignment_rules import (
+    MIN_SCORE,
+    TOO_LONG,
+    TOO_SHORT,
+    Found,
+    audio_problem,
+    conclude,
+    language_problem,
+    text_problem,
+)
+from soundflow_data.speech.ctc_model import Alphabet, read_alphabet
+from soundflow_data.speech.engine import Language
+from soundflow_data.speech.model_files import (
+    Model,
+    check_options,
+    check_packages,
+    ctc_models,
+    join_versions,
+    known_languages,
+    number_option,
+    package_version,
+)
+from soundflow_data.speech.proof import Alignment, Spoken
+from soundflow_data.speech.segments import excerpt, words_of
+from soundflow_data.timeline import SAMPLE_RATE
+
+LONGEST_S: Final = 60  # it runs an utterance as a whole, and attention grows with the square of the length
+_SHORTEST: Final = 400  # samples to which it pads; what is shorter has no frame of its own
+_OPTIONS: Final = ("en", "zh", "device", "min_score")
+_USER: Final = "aligner 'whisperx'"
+_REVISION: Final = 1  # changes with whatever this package changes in the times
+_SEPARATOR: Final = "|"
+_BLANKS: Final = ("[pad]", "<pad>")  # as WhisperX finds it
+_TABLES: Final = ("abbrev_types.txt", "collocations.tab", "ortho_context.tab", "sent_starters.txt")
+
+
+class WhisperxAligner:
+    """Aligns with WhisperX; use `WhisperxAligner.configure`.
+
+    WhisperX runs one utterance after another. It is given a text of known letters only and asked for the times of
+    characters: its own division into words and sentences reorders and joins what has the same times.
+    """
+
+    def __init__(self, models: Mapping[str, Model], *, device: str, min_score: float) -> None:
+        self._places = dict(models)
+        self._device_option = device
+        self._min_score = min_score
+        self._models: dict[str, tuple[Any, dict[str, Any], Alphabet]] = {}
+
+    @classmethod
+    def configure(cls, options: Mapping[str, str]) -> Self:
+        """Makes the aligner from options; see `make_aligner`."""
+        check_options(options, _OPTIONS, user=_USER)
+        check_packages(("torch", "whisperx"), user=_USER)
+        return cls(
+            ctc_models(options, user=_USER),
+            device=options.get("device", ""),
+            min_score=number_option(options, "min_score", MIN_SCORE, user=_USER),
+        )
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return "whisperx"
+
+    @property
+    def version(self) -> str:
+        """Changes with the models, the library and this module."""
+        return join_versions(f"{package_version('whisperx')}-r{_REVISION}", self._places)
+
+    @property
+    def languages(self) -> tuple[Language, ...]:
+        """Those that have a model."""
+        return known_languages(self._places)
+
+    def align(self, items: Sequence[Spoken]) -> list[Alignment | SpeechError]:
+        """Returns for each item its words with times, or why there are none.
+
+        Raises:
+            SpeechError: A model cannot be loaded.
+        """
+        return [self._problem(item) or self._align(item) for item in items]
+
+    def _problem(self, item: Spoken) -> SpeechError | None:
+        problem = (
+            language_problem(item, self.languages, user=_USER)
+            or text_problem(item, words_of(item.text, item.language))
+            or audio_problem(item)
+        )
+        length = len(item.pcm)
+        if problem is None and length > LONGEST_S * SAMPLE_RATE:
+            return SpeechError(
+                f"the audio of {excerpt(item.text)} lasts {length / SAMPLE_RATE:.0f} s, more than {LONGEST_S}; divide it, "
+                "or use the aligner 'ctc'",
+                reason=TOO_LONG,
+            )
+        if problem is None and length < _SHORTEST:
+            return SpeechError(
+                f"the audio of {excerpt(item.text)} is too short: {length} samples, fewer than {_SHORTEST}",
+                reason=TOO_SHORT,
+            )
+        return problem
+
+    def _align(self, item: Spoken) -> Alignment | SpeechError:
+        model, known, alphabet = self._model(item.language)
+        words = words_of(item.text, item.language)
+        letters = [alphabet.letters(word) for word in words]
+        if not all(letters):
+            return conclude(item, words, [Found(start=0, end=1, score=1) if one else None for one in letters])
+        # A separator at the end says where the last word ends; WhisperX takes a space for one, but strips the last.
+        spaced = item.language != "zh"
+        text = (" " if spaced else "").join(letters) + (_SEPARATOR if alphabet.separator is not None and spaced else "")
+        found = self._characters(text, item, model, known)
+        places = None if found is None else _word_places(letters, 1 if spaced else 0, found, len(item.pcm))
+        return conclude(item, words, places or [None] * len(words), min_score=self._min_score)
+
+    def _characters(self, text: str, item: Spoken, model: Any, known: dict[str, Any]) -> list[dict[str, Any]] | None:
+        """Returns start, end (seconds) and score of each character, None when WhisperX finds no path."""
+        from whisperx.alignment import align  # noqa: PLC0415 - not in the base environment
+
+        segment = {"text": text, "start": 0.0, "end": len(item.pcm) / SAMPLE_RATE}
+        audio = item.pcm.astype(np.float32) / 32_768
+        result = align([segment], model, known, audio, self._device, return_char_alignments=True)
+        (aligned,) = result["segments"]
+        found: list[dict[str, Any]] | None = aligned["chars"]
+        return found if found and [one["char"] for one in found] == list(text) else None
+
+    def _model(self, language: str) -> tuple[Any, dict[str, Any], Alphabet]:
+        if language not in self._models:
+            self._models[language] = self._load(language)
+        return self._models[language]
+
+    def _load(self, language: str) -> tuple[Any, dict[str, Any], Alphabet]:
+        from whisperx.alignment import load_align_model  # noqa: PLC0415
+
+        _find_sentence_tables()
+        source = self._places[language].source
+        try:
+            model, known = load_align_model(language, self._device, model_name=source)
+        except (ValueError, OSError, RuntimeError, AssertionError) as error:
+            raise SpeechError(f"{_USER}: model {source!r} cannot be loaded on {self._device!r}: {error}") from error
+        model.eval()
+        vocabulary: dict[str, int] = known["dictionary"]
+        blank = next((vocabulary[name] for name in _BLANKS if name in vocabulary), 0)
+        return model, known, read_alphabet(vocabulary, blank=blank, separator=_SEPARATOR)
+
+    @functools.cached_property
+    def _device(self) -> str:
+        import torch  # noqa: PLC0415 - not in the base environment
+
+        return self._device_option or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _word_places(
+    letters: Sequence[str], gap: int, found: Sequence[Mapping[str, Any]], num_samples: int
+) -> list[Found | None]:
+    """Returns from the start of the first letter of each word to that of what follows it."""
+    starts = [one["start"] * SAMPLE_RATE if "start" in one else None for one in found]
+    return list(_places(letters, gap, starts, [one.get("score", 0.0) for one in found], num_samples))
+
+
+def _places(
+    letters: Sequence[str], gap: int, starts: Sequence[float | None], scores: Sequence[float], num_samples: int
+) -> Iterator[Found | None]:
+    at = 0
+    for word in letters:
+        after = at + len(word)
+        # A space without a token has no time; then a word ends where the next begins, and the last with the audio.
+        following = (start for start in starts[after : after + gap + 1] if start is not None)
+        start, end = starts[at], next(following, float(num_samples))
+        score = sum(scores[at:after]) / len(word)
+        yield None if start is None else Found(start=start, end=end, score=score)
+        at = after + gap
+
+
+def _find_sentence_tables() -> None:
+    """Gives NLTK the tables that WhisperX asks it for, where they are not installed.
+
+    WhisperX would download them. It needs them to divide a text into sentences, and gets texts without punctuation
+    here, so that tables without entries do the same.
+    """
+    import nltk  # noqa: PLC0415 - comes with whisperx
+
+    try:
+        nltk.data.find("tokenizers/punkt_tab/english/")
+    except LookupError:
+        nltk.data.path.append(str(_empty_tables()))
+
+
+def _empty_tables() -> Path:
+    """Returns a folder of tables without entries, made once a process."""
+    folder = Path(tempfile.mkdtemp(prefix="soundflow-punkt-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    tables = folder / "tokenizers/punkt_tab/english"
+    tables.mkdir(parents=True)
+    for name in _TABLES:
+        (tables / name).touch()
+    return folder
