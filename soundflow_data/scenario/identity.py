@@ -25,7 +25,7 @@ class Identity:
         self.ontology = ontology
         self._wording = Wording(ontology)
         self._by_label: Callable[[str], str] = functools.cache(self._find)
-        self._by_caption: Callable[[str], str] = functools.lru_cache(maxsize=65_536)(self._find_in_caption)
+        self.named: Callable[[str], tuple[str, ...]] = functools.lru_cache(maxsize=8192)(self._wording.named)
 
     def label_of(self, label: str, caption: str = "") -> str:
         """Returns the ontology label of a clip; empty where it is not known, or no sound that a sub-event may be.
@@ -34,7 +34,7 @@ class Identity:
             label: Of the clip in its bank: an ontology label, the source's own tag, or nothing.
             caption: Of the clip.
         """
-        return self._by_label(label) if label else self._by_caption(caption)
+        return self._by_label(label) if label else self._find_in_caption(caption)
 
     def accepts(self, event: SubEvent, label: str, caption: str = "") -> bool:
         """Tells whether a clip is the sound of a sub-event, and, where a tag says so, by one that the event accepts."""
@@ -62,7 +62,7 @@ class Identity:
         return clear[0] if len(clear) == 1 else ""
 
     def _find_in_caption(self, caption: str) -> str:
-        named = self._wording.named(caption)
+        named = self.named(caption)
         return self._find(named[0]) if len(named) == 1 else ""
 
 

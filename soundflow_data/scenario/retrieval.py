@@ -28,10 +28,12 @@ from soundflow_data.scenario.supply import Supply
 from soundflow_data.scenario.wording import name_text, words
 
 TOP: Final = 3
-DEPTH: Final = 4096  # clips that are kept of a query's answer
+DEPTH: Final = 4096  # clips that are ranked for a query, and kept when they are as good as the best
 CLOSE: Final = 0.8  # clips that reach this part of the best score are as good as it
 CLOSE_EMBEDDED: Final = 0.95  # the same for the cosine of embeddings
 
+_KEPT: Final = 64  # clips that are kept of an answer at least
+_ANSWERS: Final = 1024  # that are kept, 33 MB at most
 _K1: Final = 1.2  # the usual constants of BM25
 _B: Final = 0.75
 _UNIT: Final = 1 << 16  # weights are multiples of one over this
@@ -61,12 +63,12 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         clips: int32 (num_found,), numbers of clips for `Retriever.hit`.
-        scores: float64 (num_found,).
+        scores: float32 (num_found,).
         num_close: How many of them are as good as the best.
     """
 
     clips: NDArray[np.int32]
-    scores: NDArray[np.float64]
+    scores: NDArray[np.float32]
     num_close: int
 
 
@@ -84,7 +86,6 @@ class Retriever:
         self._depth = depth
         self._vectors = vectors
         self._answers: dict[str, Answer] = {}
-        self._most_answers = 2048
 
     def search(self, query: str, top: int = TOP) -> list[Hit]:
         """Returns the best clips of a query, at most `top`; fewer where fewer share a word with it."""
@@ -101,7 +102,7 @@ class Retriever:
         """Returns the answer of each query; those that were not asked before are asked in one statement."""
         new = [query for query in dict.fromkeys(queries) if query not in self._answers]
         if new:
-            if len(self._answers) + len(new) > self._most_answers:
+            if len(self._answers) + len(new) > _ANSWERS:
                 self._answers = {query: self._answers[query] for query in queries if query in self._answers}
             self._answers.update(zip(new, self._ask(new), strict=True))
         return [self._answers[query] for query in queries]
@@ -128,13 +129,15 @@ class Retriever:
 
     def _answer(self, keys: pa.ListScalar | None) -> Answer:
         if keys is None:
-            return Answer(clips=np.empty(0, np.int32), scores=np.empty(0), num_close=0)
+            return Answer(clips=np.empty(0, np.int32), scores=np.empty(0, np.float32), num_close=0)
         found: NDArray[np.int64] = keys.values.to_numpy(zero_copy_only=False)
         clips = (_LOW - 1 - found % _LOW).astype(np.int32)
         scores = found // _LOW / _UNIT
         nothing, share = (0.0, CLOSE) if self._vectors is None else (1.0, CLOSE_EMBEDDED)
         close = scores - nothing >= share * (scores[0] - nothing)
-        return Answer(clips=clips, scores=scores, num_close=int(np.count_nonzero(close)))
+        num_close = int(np.count_nonzero(close))
+        kept = max(num_close, _KEPT)
+        return Answer(clips=clips[:kept].copy(), scores=scores[:kept].astype(np.float32), num_close=num_close)
 
     # -- index ---------------------------------------------------------------------------------------------------------
 
