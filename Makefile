@@ -40,8 +40,9 @@ lint: $(DEV)
 	.venv-dev/bin/ruff format --check .
 	.venv-dev/bin/ruff check .
 
-types: $(DEV)
+types: $(DEV) $(TRAIN)
 	.venv-dev/bin/mypy
+	.venv-train/bin/mypy trainer/soundflow_trainer
 
 bench: $(DEV)  ## Measure speed and memory; results as a table and in benchmarks/results.
 	.venv-dev/bin/python -m benchmarks

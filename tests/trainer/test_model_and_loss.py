@@ -72,7 +72,7 @@ def test_attention_by_spans_is_attention_under_the_mask(model, examples):
 
 def test_spans_by_hand():
     segments = torch.tensor([[1, 1, 2, 0], [1, 2, 2, 2]])
-    assert spans_of(segments) == ((0, 0, 2), (0, 2, 3), (1, 0, 1), (1, 1, 4))
+    assert spans_of(segments) == (((2, True), (1, True), (1, False)), ((1, True), (3, True)))
 
 
 def test_mask_by_hand():

@@ -15,20 +15,17 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 NAME: Final = "soundflow_packed"
-Span = tuple[int, int, int]  # row, first position, position after the last
+Span = tuple[int, bool]  # number of positions, and whether they are a stream (padding otherwise)
+Spans = tuple[tuple[Span, ...], ...]  # row by row; the spans of a row fill it
 
 
-def spans_of(segments_RL: torch.Tensor) -> tuple[Span, ...]:
-    """Returns where each stream lies, row by row; segment 0 is padding."""
-    spans = []
-    for r, row in enumerate(segments_RL.tolist()):
-        start = 0
-        for at in range(1, len(row) + 1):
-            if at == len(row) or row[at] != row[start]:
-                if row[start]:
-                    spans.append((r, start, at))
-                start = at
-    return tuple(spans)
+def spans_of(segments_RL: torch.Tensor) -> Spans:
+    """Returns how long each stream is, row by row; segment 0 is padding."""
+    rows = []
+    for row in segments_RL:
+        segments, counts = torch.unique_consecutive(row, return_counts=True)
+        rows.append(tuple(zip(counts.tolist(), (segments > 0).tolist(), strict=True)))
+    return tuple(rows)
 
 
 def packed_attention(
@@ -38,7 +35,7 @@ def packed_attention(
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
     *,
-    spans: tuple[Span, ...] | None = None,
+    spans: Spans | None = None,
     scaling: float | None = None,
     **settings: Any,
 ) -> tuple[torch.Tensor, None]:
@@ -50,7 +47,7 @@ def packed_attention(
         key: (rows, key-value heads, keys, values per head).
         value: As `key`.
         attention_mask: Only used without spans.
-        spans: Where the streams lie.
+        spans: How long the streams are.
         scaling: Of the products.
         settings: What else `transformers` passes on.
 
@@ -60,13 +57,30 @@ def packed_attention(
     if spans is None:
         output, _ = sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **settings)
         return output, None
-    groups = query.shape[1] // key.shape[1]
-    key, value = (tensor.repeat_interleave(groups, dim=1) for tensor in (key, value))
-    output = torch.zeros_like(query)
-    for r, start, end in spans:
-        part = (tensor[r : r + 1, :, start:end] for tensor in (query, key, value))
-        output[r : r + 1, :, start:end] = functional.scaled_dot_product_attention(*part, is_causal=True, scale=scaling)
-    return output.transpose(1, 2), None
+    rows = [
+        _attend_row(row, query[r : r + 1], key[r : r + 1], value[r : r + 1], scaling) for r, row in enumerate(spans)
+    ]
+    return torch.cat(rows) if len(rows) > 1 else rows[0], None
+
+
+def _attend_row(
+    spans: tuple[Span, ...], query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float | None
+) -> torch.Tensor:
+    """Returns (1, positions, heads, values per head) of one row.
+
+    Splitting and joining once keeps the backward pass to one copy; writing span by span into one output would copy the
+    gradient of the whole row for every span.
+    """
+    lengths = [length for length, _ in spans]
+    parts = []
+    for (_, streams), q, k, v in zip(spans, *(t.split(lengths, dim=2) for t in (query, key, value)), strict=True):
+        attended = (
+            functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale, enable_gqa=True)
+            if streams
+            else torch.zeros_like(q)
+        )
+        parts.append(attended.transpose(1, 2))
+    return torch.cat(parts, dim=1)
 
 
 AttentionInterface.register(NAME, packed_attention)

@@ -13,7 +13,7 @@ import base64
 import re
 import shutil
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 import torch
@@ -81,9 +81,8 @@ class Checkpoints:
         adapted: bool = False,
     ) -> None:
         """Writes a checkpoint, with merged adapters when `adapted`; called by all ranks, written by the first."""
-        weights = {
-            name.removeprefix("module."): tensor for name, tensor in get_model_state_dict(module, options=_FULL).items()
-        }
+        gathered = cast("dict[str, torch.Tensor]", get_model_state_dict(module, options=_FULL))
+        weights = {name.removeprefix("module."): tensor for name, tensor in gathered.items()}
         state = get_optimizer_state_dict(module, optimizer, options=_FULL)
         if world.leads:
             with whole_folder(self._folder / f"step-{progress.step:08d}") as folder:
@@ -101,7 +100,7 @@ class Checkpoints:
 
     def latest(self) -> tuple[Path | None, list[str]]:
         """Returns the newest checkpoint that is whole, and a message for each newer one that is not."""
-        messages = []
+        messages: list[str] = []
         for folder in reversed(self._found()):
             trouble = damage(folder)
             if trouble is None:

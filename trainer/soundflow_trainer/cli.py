@@ -165,8 +165,8 @@ def bench_train(
     shards: Annotated[Path, typer.Argument(help="Run directory whose streams are used.")],
     split: Annotated[str, typer.Option(help="Which split.")] = "train",
     streams: Annotated[int, typer.Option(help="Number of streams.")] = 64,
-    row_tokens: Annotated[int, typer.Option(help="Longest row.")] = 2048,
-    rows: Annotated[int, typer.Option(help="Rows of a forward pass.")] = 4,
+    row_tokens: Annotated[int, typer.Option(help="Longest stream.")] = 2048,
+    rows: Annotated[int, typer.Option(help="So many times row-tokens make a forward pass.")] = 4,
     device: Device = "cpu",
 ) -> None:
     """Compares training on packed rows with training on padded ones, on the same streams."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 import torch.distributed as dist
 from torch import nn
-from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from soundflow_trainer.model import AudioInteractionModel
@@ -81,10 +82,11 @@ def spread(model: AudioInteractionModel, world: World, *, sharding: str, bf16: b
     model.to(world.device)
     if sharding == "fsdp" and dist.is_initialized():
         policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16 if bf16 else None, reduce_dtype=torch.float32)
-        mesh = dist.init_device_mesh(world.device.type, (world.size,))
+        mesh = init_device_mesh(world.device.type, (world.size,))
         for layer in model.language_model.layers:
             fully_shard(layer, mesh=mesh, mp_policy=policy)
-        return fully_shard(model, mesh=mesh, mp_policy=policy)
+        fully_shard(model, mesh=mesh, mp_policy=policy)  # in place
+        return model
     if world.size > 1:
         return DistributedDataParallel(model, gradient_as_bucket_view=True)
     return model
@@ -97,6 +99,6 @@ def accumulating(module: nn.Module, *, last: bool) -> Iterator[None]:
         with module.no_sync():
             yield
         return
-    if hasattr(module, "set_requires_gradient_sync"):
+    if isinstance(module, FSDPModule):
         module.set_requires_gradient_sync(last)
     yield

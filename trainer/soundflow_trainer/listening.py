@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +30,8 @@ def read_pieces(source: str, num_samples: int) -> Iterator[NDArray[np.int16]]:
             yield pcm[start : start + num_samples]
         return
     rest = b""
-    while data := sys.stdin.buffer.read1(2 * num_samples):
+    pipe = cast("io.BufferedReader", sys.stdin.buffer)
+    while data := pipe.read1(2 * num_samples):
         data = rest + data
         whole = len(data) // 2 * 2
         rest = data[whole:]

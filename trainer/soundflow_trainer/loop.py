@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import rich.console
 import torch
@@ -39,7 +39,7 @@ from soundflow_trainer.weights import adopt_model, load_model, new_model
 
 DRAWN: Final = 4  # streams in the picture of a validation
 TOKENIZER_STREAMS: Final = 512  # streams whose texts train a tokenizer
-_MAY_CHANGE: Final = {
+_MAY_CHANGE: Final[Any] = {
     "checkpoint": True,
     "out": True,
     "threads": True,

@@ -110,7 +110,7 @@ class AudioInteractionModel(nn.Module):
         mask: torch.Tensor | None,
         *,
         cache: Any = None,
-        spans: tuple[attention.Span, ...] | None = None,
+        spans: attention.Spans | None = None,
     ) -> torch.Tensor:
         """Runs the language model.
 
@@ -155,7 +155,7 @@ class AudioInteractionModel(nn.Module):
         enable({"use_reentrant": False})
 
 
-def _encode_layer(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
+def _encode_layer(layer: Any, x: torch.Tensor) -> torch.Tensor:
     """Runs one layer of the audio tower on (chunks, time, width)."""
     own = layer.self_attn
     normed = layer.self_attn_layer_norm(x)

@@ -1,8 +1,15 @@
-"""Several streams in one row: less padding, with each stream seeing only itself.
+"""Several streams in one row, end to end: no padding, with each stream seeing only itself.
 
-row 0   | stream a ................. | stream c ........ |  padding |
-segment   1 1 1 1 1 1 1 1 1 1 1 1 1    2 2 2 2 2 2 2 2 2    0 0 0 0
-position  0 1 2 3 4 5 ...              0 1 2 3 ...          0 0 0 0
+packed   | stream a ................. | stream c ........ | stream b ... |
+segment    1 1 1 1 1 1 1 1 1 1 1 1 1    2 2 2 2 2 2 2 2 2   3 3 3 3 3 3
+position   0 1 2 3 4 5 ...              0 1 2 3 ...         0 1 2 ...
+
+padded   | stream a ................. |
+         | stream c ........ | 0 0 0 0 0      segment 0
+         | stream b ... | 0 0 0 0 0 0 0 0
+
+Attention goes stream by stream (see `soundflow_trainer.attention`) and everything else position by position, so a
+forward pass needs no rows of equal length.
 """
 
 from __future__ import annotations
@@ -109,10 +116,15 @@ def _level(lengths: Sequence[int], order: list[int], num_rows: int) -> list[list
 
 
 def pack(examples: Sequence[Example], *, row_tokens: int, rows_per_batch: int) -> list[Batch]:
-    """Packs examples into batches of at most `rows_per_batch` rows of at most `row_tokens` tokens.
+    """Packs examples into batches of one row each, without padding.
+
+    Args:
+        examples: The streams.
+        row_tokens: No stream may be longer.
+        rows_per_batch: A batch has at most so many times `row_tokens` tokens.
 
     Raises:
-        SoundFlowError: A stream is longer than a row; the message names it.
+        SoundFlowError: A stream is longer than `row_tokens`; the message names it.
     """
     for example in examples:
         if len(example.sequence.tokens) > row_tokens:
@@ -120,9 +132,8 @@ def pack(examples: Sequence[Example], *, row_tokens: int, rows_per_batch: int) -
                 f"stream {example.key!r} has {len(example.sequence.tokens)} tokens, more than row_tokens {row_tokens}; "
                 "raise row_tokens, or leave long streams out with `where: seconds < ...`"
             )
-    rows = plan_rows([len(example.sequence.tokens) for example in examples], row_tokens)
-    starts = range(0, len(rows), rows_per_batch)
-    return [_collate([[examples[i] for i in row] for row in rows[s : s + rows_per_batch]]) for s in starts]
+    rows = plan_rows([len(example.sequence.tokens) for example in examples], row_tokens * rows_per_batch)
+    return [_collate([[examples[i] for i in row]]) for row in rows]
 
 
 def pad(examples: Sequence[Example], *, rows_per_batch: int) -> list[Batch]:

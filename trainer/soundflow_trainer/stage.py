@@ -90,7 +90,12 @@ class OptimizerSection(_Section):
 
 
 class BatchSection(_Section):
-    """Sizes; a step takes `streams` streams of all ranks together, and so many forward passes as they need."""
+    """Sizes; a step takes `streams` streams of all ranks together, and so many forward passes as they need.
+
+    Attributes:
+        row_tokens: No stream may be longer.
+        rows: A forward pass has at most so many times `row_tokens` tokens, end to end and without padding.
+    """
 
     streams: Count
     row_tokens: Count = 2048

@@ -352,7 +352,7 @@ class Chunker:
 
     def __init__(self, chunk: int) -> None:
         self._chunk = chunk
-        self._rest = np.zeros(0, np.float32)
+        self._rest: NDArray[np.float32] = np.zeros(0, np.float32)
 
     def push(
         self, samples: NDArray[np.int16] | NDArray[np.float32], *, sample_rate: int = SAMPLE_RATE
@@ -371,7 +371,9 @@ class Chunker:
                 f"samples of shape {samples.shape} and type {samples.dtype}: give one channel of int16, or of float32 "
                 "with full scale at 1.0"
             )
-        pushed = samples.astype(np.float32) / 32768 if samples.dtype == np.int16 else samples
+        pushed: NDArray[np.float32] = samples.astype(np.float32)
+        if samples.dtype == np.int16:
+            pushed /= 32768
         if not np.isfinite(pushed).all():
             raise SoundFlowError("samples hold values that are not finite; check the source of the samples")
         everything = np.concatenate([self._rest, pushed]) if len(self._rest) else pushed
