@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -136,8 +136,8 @@ class ChatClient:
             self.answers.folder / ".slots", self.settings.concurrency, patience_s=20 * self.settings.timeout_s
         )
         self._lock = threading.Lock()
-        self._counts: Counter[str] = Counter()
-        self._replaced: Counter[str] = Counter()
+        self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)  # by purpose
+        self._replaced: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._failed_in_a_row = 0
         self._rest_until = 0.0
 
@@ -155,7 +155,7 @@ class ChatClient:
         key = self._key(question)
         recorded = self.answers.find(question.purpose, key)
         if recorded is not None:
-            self._count("from_cache")
+            self._count(question, "from_cache")
         else:
             recorded = self.answers.keep(key, self._obtain(question, accept, key))
         reason = recorded.reason
@@ -165,7 +165,7 @@ class ChatClient:
             except ChatError:  # what is known about sounds, or the rules of plans, changed since it was recorded
                 reason = STALE
         with self._lock:
-            self._replaced[reason] += 1
+            self._replaced[question.purpose][reason] += 1
         return Answer(value=None, reason=reason)
 
     def ask_all(self, questions: Iterable[Question[T]], accept: Callable[[T], R]) -> list[Answer[R]]:
@@ -173,14 +173,13 @@ class ChatClient:
         with ThreadPoolExecutor(self.settings.concurrency, thread_name_prefix="chat") as pool:
             return list(pool.map(lambda question: self.ask(question, accept), questions))
 
-    def outcomes(self) -> ChatOutcomes:
-        """Returns what came of the questions so far."""
+    def outcomes(self, purpose: str = "") -> ChatOutcomes:
+        """Returns what came of the questions so far, of one purpose or of all."""
         with self._lock:
-            return ChatOutcomes(
-                **self._counts,
-                replaced=dict(sorted(self._replaced.items())),
-                json_object=self._completions.json_object,
-            )
+            total = ChatOutcomes(json_object=self._completions.json_object)
+            for name in (purpose,) if purpose else sorted({*self._counts, *self._replaced}):
+                total += msgspec.convert({**self._counts[name], "replaced": self._replaced[name]}, ChatOutcomes)
+            return total
 
     def check(self) -> Checkup:
         """Asks one small question, once and off the record.
@@ -218,11 +217,11 @@ class ChatClient:
         if time.monotonic() < self._rest_until:
             detail = f"the last {self.settings.give_up_after} questions failed, so the server is left alone for a while"
             return msgspec.structs.replace(recorded, reason="left alone", detail=detail)
-        self._count("asked")
+        self._count(question, "asked")
         messages = question.messages
         for attempt in range(self.settings.corrections + 1):
             if attempt:
-                self._count("retried")
+                self._count(question, "retried")
             content = ""
             try:
                 content = self._request(question, messages, key)
@@ -236,7 +235,7 @@ class ChatClient:
                 if failed:
                     self._note(failed=True)
                     return trouble
-                self._count("schema_broken")
+                self._count(question, "schema_broken")
                 messages = _corrected(question.messages, content, error)
             else:
                 self._note(failed=False)
@@ -254,7 +253,7 @@ class ChatClient:
             except ChatError as error:
                 if error.reason not in SERVER_REASONS:
                     raise
-                self._count("server_failed")
+                self._count(question, "server_failed")
                 asked_for = getattr(error, "retry_after_s", None) or 0.0
                 if (
                     error.reason not in PASSING_REASONS
@@ -265,7 +264,7 @@ class ChatClient:
             # Workers that failed together should not all come back together.
             backoff = settings.backoff_s * 2**attempt * Dice(key, attempt, "backoff").uniform(0.75, 1.25)
             time.sleep(max(asked_for, min(backoff, settings.max_wait_s)))
-            self._count("retried")
+            self._count(question, "retried")
         raise AssertionError("the last attempt returns or raises")
 
     def _note(self, *, failed: bool) -> None:
@@ -275,9 +274,9 @@ class ChatClient:
             if self._failed_in_a_row >= self.settings.give_up_after:
                 self._rest_until = time.monotonic() + self.settings.rest_s
 
-    def _count(self, name: str) -> None:
+    def _count(self, question: Question[T], name: str) -> None:
         with self._lock:
-            self._counts[name] += 1
+            self._counts[question.purpose][name] += 1
 
 
 class _Legs(msgspec.Struct, forbid_unknown_fields=True):
