@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
+import msgspec
 import numpy as np
 
 from soundflow_data.errors import SpeechError
@@ -105,8 +106,8 @@ class WhisperxAligner:
         length = len(item.pcm)
         if problem is None and length > LONGEST_S * SAMPLE_RATE:
             return SpeechError(
-                f"the audio of {excerpt(item.text)} lasts {length / SAMPLE_RATE:.0f} s, more than {LONGEST_S}; divide it, "
-                "or use the aligner 'ctc'",
+                f"the audio of {excerpt(item.text)} lasts {length / SAMPLE_RATE:.0f} s, more than {LONGEST_S}; divide "
+                "it, or use the aligner 'ctc'",
                 reason=TOO_LONG,
             )
         if problem is None and length < _SHORTEST:
@@ -126,19 +127,25 @@ class WhisperxAligner:
         spaced = item.language != "zh"
         text = (" " if spaced else "").join(letters) + (_SEPARATOR if alphabet.separator is not None and spaced else "")
         found = self._characters(text, item, model, known)
-        places = None if found is None else _word_places(letters, 1 if spaced else 0, found, len(item.pcm))
-        return conclude(item, words, places or [None] * len(words), min_score=self._min_score)
+        places: list[Found | None] = [None] * len(words)
+        if found is not None:
+            places = list(_word_places(letters, int(spaced), found, len(item.pcm)))
+        return conclude(item, words, places, min_score=self._min_score)
 
-    def _characters(self, text: str, item: Spoken, model: Any, known: dict[str, Any]) -> list[dict[str, Any]] | None:
-        """Returns start, end (seconds) and score of each character, None when WhisperX finds no path."""
+    def _characters(self, text: str, item: Spoken, model: Any, known: dict[str, Any]) -> list[_Character] | None:
+        """Returns where each character of the text begins, None when WhisperX finds no path."""
         from whisperx.alignment import align  # noqa: PLC0415 - not in the base environment
 
         segment = {"text": text, "start": 0.0, "end": len(item.pcm) / SAMPLE_RATE}
         audio = item.pcm.astype(np.float32) / 32_768
-        result = align([segment], model, known, audio, self._device, return_char_alignments=True)
+        ear = _Ear(model)
+        result = align([segment], ear, known, audio, self._device, return_char_alignments=True)
         (aligned,) = result["segments"]
-        found: list[dict[str, Any]] | None = aligned["chars"]
-        return found if found and [one["char"] for one in found] == list(text) else None
+        found = aligned["chars"]
+        if not found or [one["char"] for one in found] != list(text):
+            return None
+        tokens: dict[str, int] = known["dictionary"]
+        return [_character(one, tokens, ear.table, len(item.pcm)) for one in found]
 
     def _model(self, language: str) -> tuple[Any, dict[str, Any], Alphabet]:
         if language not in self._models:
@@ -166,24 +173,51 @@ class WhisperxAligner:
         return self._device_option or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
+class _Character(msgspec.Struct, frozen=True):
+    """Where a character begins, in samples, None for a space without a token; and how likely it is there."""
+
+    start: float | None
+    score: float
+
+
+class _Ear:
+    """The model as WhisperX calls it, which keeps what it heard last.
+
+    WhisperX gives the mean over all frames of a character, most of which are blank and likely in any text; how likely
+    the character itself is tells whether it was said.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self.table: Any = None
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        found = self._model(*arguments, **options)
+        logits = found.logits if hasattr(found, "logits") else found[0]
+        self.table = logits[0].float().softmax(-1).cpu()
+        return found
+
+
+def _character(found: Mapping[str, Any], tokens: Mapping[str, int], table: Any, num_samples: int) -> _Character:
+    token = tokens.get(_SEPARATOR if found["char"] == " " else found["char"])
+    if token is None or "start" not in found:
+        return _Character(None, 0.0)
+    start = found["start"] * SAMPLE_RATE
+    frame = min(round(start * len(table) / num_samples), len(table) - 1)
+    return _Character(start, float(table[frame, token]))
+
+
 def _word_places(
-    letters: Sequence[str], gap: int, found: Sequence[Mapping[str, Any]], num_samples: int
-) -> list[Found | None]:
-    """Returns from the start of the first letter of each word to that of what follows it."""
-    starts = [one["start"] * SAMPLE_RATE if "start" in one else None for one in found]
-    return list(_places(letters, gap, starts, [one.get("score", 0.0) for one in found], num_samples))
-
-
-def _places(
-    letters: Sequence[str], gap: int, starts: Sequence[float | None], scores: Sequence[float], num_samples: int
+    letters: Sequence[str], gap: int, found: Sequence[_Character], num_samples: int
 ) -> Iterator[Found | None]:
+    """Gives from the start of the first letter of each word to that of what follows it."""
     at = 0
     for word in letters:
         after = at + len(word)
         # A space without a token has no time; then a word ends where the next begins, and the last with the audio.
-        following = (start for start in starts[after : after + gap + 1] if start is not None)
-        start, end = starts[at], next(following, float(num_samples))
-        score = sum(scores[at:after]) / len(word)
+        following = (one.start for one in found[after : after + gap + 1] if one.start is not None)
+        start, end = found[at].start, next(following, float(num_samples))
+        score = sum(one.score for one in found[at:after]) / len(word)
         yield None if start is None else Found(start=start, end=end, score=score)
         at = after + gap
 
