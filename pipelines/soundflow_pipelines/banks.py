@@ -105,15 +105,20 @@ def open_banks(loaded: LoadedRecipe, folder: Path) -> dict[str, Bank]:
                 f"`soundflow bank build --recipe {loaded.path} --banks {folder}`"
             )
         banks[place.name] = Bank.open(place.path, name=place.name)
-    spoken = loaded.recipe.voices.bank
+    spoken = spoken_path(loaded)
     if spoken is not None:
-        path = _beside(loaded, spoken)
-        if not path.exists():
+        if not spoken.exists():
             raise BankError(
-                f"voices.bank {spoken!r} is not there yet; fill it with `soundflow speak {loaded.path} --out {spoken}`"
+                f"voices.bank {str(spoken)!r} is not there yet; fill it with "
+                f"`soundflow speak {loaded.path} --out {spoken}`"
             )
-        banks[VOICES] = Bank.open(path, name=VOICES)
+        banks[VOICES] = Bank.open(spoken, name=VOICES)
     return banks
+
+
+def spoken_path(loaded: LoadedRecipe) -> Path | None:
+    """Returns the folder of the bank of utterances that a recipe names in `voices.bank`."""
+    return _beside(loaded, loaded.recipe.voices.bank) if loaded.recipe.voices.bank is not None else None
 
 
 def _source(loaded: LoadedRecipe, name: str, choice: BankChoice) -> Reader:

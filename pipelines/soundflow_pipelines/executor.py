@@ -25,6 +25,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 TRIES = 3  # how often a piece of work is begun when its worker dies
+DIED = "WorkerDied"  # `Failure.kind` of a piece of work whose worker died every time
 IN_FLIGHT = 2  # pieces of work for each worker that are handed out at once
 
 
@@ -110,9 +111,7 @@ def died(task: T, tries: int) -> Outcome[T, R]:
         f"the worker died {tries} times on {task}; it was killed, or ran out of memory. "
         "Run the same command again with fewer --workers"
     )
-    return Outcome(
-        task=task, value=None, failure=Failure(kind="WorkerDied", message=message, expected=True), seconds=0.0
-    )
+    return Outcome(task=task, value=None, failure=Failure(kind=DIED, message=message, expected=True), seconds=0.0)
 
 
 class InProcess:
@@ -132,10 +131,13 @@ class LocalProcesses:
 
     Args:
         num_workers: Number of processes.
+        keep: Whether they stay between one `run` and the next, with the models that they have loaded; then `close` it.
     """
 
-    def __init__(self, num_workers: int) -> None:
+    def __init__(self, num_workers: int, *, keep: bool = False) -> None:
         self.num_workers = num_workers
+        self._keep = keep
+        self._kept: ProcessPoolExecutor | None = None
 
     @property
     def name(self) -> str:
@@ -144,11 +146,31 @@ class LocalProcesses:
 
     def run(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[Outcome[T, R]]:
         """Yields the outcome of every task, as they are done."""
-        crew = _Crew(function, iter(tasks), self.num_workers)
+        crew = _Crew(function, iter(tasks), self.num_workers, self._kept)
+        self._kept = None
         try:
             yield from crew.work()
+            if self._keep:
+                self._kept = crew.pool
         finally:
-            crew.stop()
+            if self._kept is None:
+                stop(crew.pool)
+
+    def close(self) -> None:
+        """Ends the processes that were kept."""
+        if self._kept is not None:
+            stop(self._kept)
+            self._kept = None
+
+
+def stop(pool: ProcessPoolExecutor) -> None:
+    """Ends processes at once: what is half done leaves only temporary files, which the next run removes."""
+    processes = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join()
 
 
 class _Crew(Generic[T, R]):
@@ -158,13 +180,15 @@ class _Crew(Generic[T, R]):
     tried again one at a time, so that only the guilty one is given up.
     """
 
-    def __init__(self, function: Callable[[T], R], tasks: Iterator[T], num_workers: int) -> None:
+    def __init__(
+        self, function: Callable[[T], R], tasks: Iterator[T], num_workers: int, pool: ProcessPoolExecutor | None
+    ) -> None:
         self._function = function
         self._tasks = tasks
         self._num_workers = num_workers
         self._suspects: deque[tuple[T, int]] = deque()  # with how often each has died alone
         self._running: dict[Future[Outcome[T, R]], tuple[T, int]] = {}
-        self._pool = self._hire()
+        self.pool = pool or self._hire()
 
     def work(self) -> Iterator[Outcome[T, R]]:
         while True:
@@ -180,15 +204,6 @@ class _Crew(Generic[T, R]):
             except BrokenProcessPool:
                 yield from self._replace()
 
-    def stop(self) -> None:
-        """Ends at once: what is half done leaves only temporary files, which the next run removes."""
-        processes = list((self._pool._processes or {}).values())
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.join()
-
     def _hire(self) -> ProcessPoolExecutor:
         # A fresh interpreter, not a fork: the driver may hold threads (progress bar, Arrow) that do not survive one.
         return ProcessPoolExecutor(self._num_workers, mp_context=multiprocessing.get_context("spawn"))
@@ -203,14 +218,14 @@ class _Crew(Generic[T, R]):
 
     def _submit(self, task: T, deaths: int) -> None:
         try:
-            self._running[self._pool.submit(attempt, self._function, task)] = (task, deaths)
+            self._running[self.pool.submit(attempt, self._function, task)] = (task, deaths)
         except BrokenProcessPool:
             self._suspects.append((task, deaths))
             raise
 
     def _replace(self) -> Iterator[Outcome[T, R]]:
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        self._pool = self._hire()
+        self.pool.shutdown(wait=True, cancel_futures=True)
+        self.pool = self._hire()
         alone = len(self._running) == 1
         for task, deaths in self._running.values():
             if alone and deaths + 1 >= TRIES:

@@ -62,6 +62,14 @@ class BuildPlace:
             )
         return None
 
+    def recover(self) -> None:
+        """Puts back the bank that a process had moved aside when it died before its new one was in place.
+
+        Only for whoever knows that no other process builds here at the moment.
+        """
+        if not self._out.exists() and (self._replaced / INFO).is_file():
+            self._replaced.rename(self._out)
+
     def __enter__(self) -> Path:
         self._folder.parent.mkdir(parents=True, exist_ok=True)
         self._acquire()

@@ -3,7 +3,7 @@
     bank.json             as in every bank; `source` says engine, version, voices, and for which recipes it is complete
     index.parquet, ...    as in every bank; an utterance's id is its content address
     quarantine.jsonl      as in every bank; utterances that failed for good: address, voice, reason, message
-    utterances.parquet    how each utterance was made and checked (`spoken_record`)
+    utterances.parquet    how each utterance was made and checked (`assemble`)
 
 Whoever opens it needs neither the engine nor any model.
 """
@@ -79,11 +79,19 @@ class SpokenBank:
     @functools.cached_property
     def failed(self) -> dict[str, str]:
         """Why utterances could not be made, by content address."""
+        return {dropped.id: dropped.reason for dropped in self.dropped()}
+
+    def dropped(self) -> list[Dropped]:
+        """Reads which utterances could not be made.
+
+        Raises:
+            BankError: The list is missing or damaged.
+        """
         try:
             lines = (self.bank.path / QUARANTINE).read_bytes().splitlines()
-            return {dropped.id: dropped.reason for dropped in map(_decode_dropped, lines)}
+            return [msgspec.json.decode(line, type=Dropped) for line in lines]
         except (OSError, msgspec.DecodeError) as error:
-            raise BankError(f"bank {self.bank.path}: {QUARANTINE} cannot be read ({error})") from error
+            raise BankError(f"bank {self.bank.path}: {QUARANTINE} cannot be read ({error}); speak it again") from error
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -112,7 +120,3 @@ def read_source(bank: Bank) -> SpokenSource:
         return msgspec.convert(source, SpokenSource)
     except msgspec.ValidationError as error:
         raise BankError(f"bank {bank.path}: its description is damaged ({error}); speak it again") from error
-
-
-def _decode_dropped(line: bytes) -> Dropped:
-    return msgspec.json.decode(line, type=Dropped)

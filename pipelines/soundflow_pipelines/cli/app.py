@@ -17,6 +17,7 @@ from soundflow_pipelines.cli.recipes import recipes
 from soundflow_pipelines.cli.rerender import rerender
 from soundflow_pipelines.cli.run import run
 from soundflow_pipelines.cli.show import show
+from soundflow_pipelines.cli.speak import SpeakCommand, speak
 from soundflow_pipelines.cli.stats import stats
 from soundflow_pipelines.cli.status import status
 from soundflow_pipelines.cli.try_subtask import try_subtask
@@ -69,6 +70,7 @@ for _function, _panel in (
     (recipes, _MATERIAL),
 ):
     app.command(name=_function.__name__.removesuffix("_subtask"), rich_help_panel=_panel)(_function)
+app.command(name="speak", cls=SpeakCommand, rich_help_panel=_MATERIAL)(speak)
 app.add_typer(bank, rich_help_panel=_MATERIAL)
 
 # Commands of packages that stand beside this one, such as the trainer's: neither imports the other.

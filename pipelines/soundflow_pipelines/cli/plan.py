@@ -44,8 +44,11 @@ def plan(
     else:
         from soundflow_data.corpus import Corpus  # noqa: PLC0415
         from soundflow_pipelines.banks import open_banks  # noqa: PLC0415
+        from soundflow_pipelines.needs import check_spoken  # noqa: PLC0415
 
-        found = make_plan(Corpus(loaded, open_banks(loaded, banks)), max_composed=sample)
+        corpus = Corpus(loaded, open_banks(loaded, banks))
+        check_spoken(corpus)
+        found = make_plan(corpus, max_composed=sample)
     num_workers = workers or num_cpus()
     _print(terminal, loaded, found, num_workers)
     if absent:

@@ -95,10 +95,12 @@ def _prepare(
     from soundflow_data.corpus import Corpus  # noqa: PLC0415 - takes half a second
     from soundflow_pipelines.banks import open_banks  # noqa: PLC0415
     from soundflow_pipelines.cli.bank import build_with_meter  # noqa: PLC0415
+    from soundflow_pipelines.needs import check_spoken  # noqa: PLC0415
     from soundflow_pipelines.synthesize import Run  # noqa: PLC0415
 
     build_with_meter(terminal, loaded, banks, workers=workers or num_cpus())
     corpus: Corpus = Corpus(loaded, open_banks(loaded, banks))
+    check_spoken(corpus)
     return Run(corpus, out)
 
 
