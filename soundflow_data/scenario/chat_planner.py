@@ -210,7 +210,7 @@ class ChatPlanner:
 
     def _plan(self, scene: SceneAnswer) -> ScenePlan:
         labels = [self._label(event.label) for event in scene.events]
-        barred = {other for label in labels for other in self._ontology.excludes(label)}
+        barred = {other for label in labels for other in self._ontology.excludes(label)} - set(labels)
         # What the ontology does not know cannot be heard either, so excluding it says nothing.
         barred |= {label for name in scene.excluded if (label := self._ontology.canonical(name))}
         return ScenePlan(
