@@ -5,8 +5,9 @@ Probabilistic Relevance Framework: BM25 and Beyond", 2009) over stems. Equal tex
 a bank full of dogs does not make `dog` a common word. Weights are whole numbers, so scores do not depend on the order
 of adding; equal scores are ordered by bank and clip id.
 
-    index    postings(term, text, weight)   clips(text, clip)      built once per process, when first asked
-    query    sum of weights by text -> best clips                  one statement for any number of queries
+    index    postings(term, text, weight)       built once per process, when first asked
+    query    sum of weights by text             one statement for any number of queries
+    answer   the clips of the best texts
 """
 
 from __future__ import annotations
@@ -32,16 +33,16 @@ DEPTH: Final = 4096  # clips that are ranked for a query, and kept when they are
 CLOSE: Final = 0.8  # clips that reach this part of the best score are as good as it
 CLOSE_EMBEDDED: Final = 0.95  # the same for the cosine of embeddings
 
+_NO_ROWS: Final[NDArray[np.int32]] = np.empty(0, np.int32)
 _KEPT: Final = 64  # clips that are kept of an answer at least
 _ANSWERS: Final = 1024  # that are kept, 33 MB at most
 _K1: Final = 1.2  # the usual constants of BM25
 _B: Final = 0.75
 _UNIT: Final = 1 << 16  # weights are multiples of one over this
-_LOW: Final = 1 << 32  # a sort key is score * _LOW + how early the clip comes, so that one number orders both
+_LOW: Final = 1 << 32  # a sort key is score * _LOW + how early the text comes, so that one number orders both
 _SEARCH: Final = """
     with scores as ({scores})
-    select query, max(score * 4294967296 + (4294967295 - clip), {depth}) as keys
-    from scores join clips using (text) group by query order by query
+    select query, max(score * 4294967296 + (4294967295 - text), {depth}) as keys from scores group by query
 """
 _BM25: Final = "select query, text, sum(weight)::bigint as score from asked join postings using (term) group by all"
 _COSINE: Final = """
@@ -86,6 +87,9 @@ class Retriever:
         self._depth = depth
         self._vectors = vectors
         self._answers: dict[str, Answer] = {}
+        self._terms: dict[str, int] = {}
+        self._by_text: NDArray[np.int32] = _NO_ROWS  # clips in the order of their texts ...
+        self._bounds: NDArray[np.int64] = np.zeros(1, np.int64)  # ... and where those of each text start
 
     def search(self, query: str, top: int = TOP) -> list[Hit]:
         """Returns the best clips of a query, at most `top`; fewer where fewer share a word with it."""
@@ -123,21 +127,40 @@ class Retriever:
         if self._vectors is not None:
             numbers = pa.array(range(len(queries)), pa.int32())
             return pa.table({"query": numbers, "vector": self._vectors.of(queries)}), _COSINE.format(unit=_UNIT)
-        pairs = [(number, term) for number, query in enumerate(queries) for term in sorted(set(words(query)))]
-        numbers, terms = pa.array([pair[0] for pair in pairs], pa.int32()), pa.array([pair[1] for pair in pairs])
-        return pa.table({"query": numbers, "term": terms.cast(pa.string())}), _BM25
+        pairs = [
+            (number, self._terms[word])
+            for number, query in enumerate(queries)
+            for word in set(words(query))
+            if word in self._terms
+        ]
+        numbers, terms = (pa.array([pair[i] for pair in pairs], pa.int32()) for i in range(2))
+        return pa.table({"query": numbers, "term": terms}), _BM25
 
     def _answer(self, keys: pa.ListScalar | None) -> Answer:
         if keys is None:
             return Answer(clips=np.empty(0, np.int32), scores=np.empty(0, np.float32), num_close=0)
         found: NDArray[np.int64] = keys.values.to_numpy(zero_copy_only=False)
-        clips = (_LOW - 1 - found % _LOW).astype(np.int32)
-        scores = found // _LOW / _UNIT
-        nothing, share = (0.0, CLOSE) if self._vectors is None else (1.0, CLOSE_EMBEDDED)
-        close = scores - nothing >= share * (scores[0] - nothing)
-        num_close = int(np.count_nonzero(close))
+        clips, scores = self._expanded(_LOW - 1 - found % _LOW, found // _LOW)
+        nothing, share = (0.0, CLOSE) if self._vectors is None else (_UNIT, CLOSE_EMBEDDED)
+        num_close = int(np.count_nonzero(scores - nothing >= share * (scores[0] - nothing)))
         kept = max(num_close, _KEPT)
-        return Answer(clips=clips[:kept].copy(), scores=scores[:kept].astype(np.float32), num_close=num_close)
+        return Answer(clips=clips[:kept].copy(), scores=(scores[:kept] / _UNIT).astype(np.float32), num_close=num_close)
+
+    def _expanded(
+        self, texts: NDArray[np.int64], scores: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Returns the clips of texts and their scores, the best first, and of equally good ones the first by number.
+
+        Texts are numbered by their first clip, so the best `depth` texts hold the best `depth` clips.
+        """
+        counts = self._bounds[texts + 1] - self._bounds[texts]
+        starts = np.repeat(self._bounds[texts] - np.cumsum(counts) + counts, counts)
+        clips = self._by_text[starts + np.arange(len(starts))]
+        scores = np.repeat(scores, counts)
+        if len(clips) > len(texts):
+            order = np.lexsort((clips, -scores))[: self._depth]
+            clips, scores = clips[order], scores[order]
+        return clips, scores
 
     # -- index ---------------------------------------------------------------------------------------------------------
 
@@ -159,17 +182,19 @@ class Retriever:
         # One thread: workers share the machine, and the same statement then takes the same way through the data.
         connection = duckdb.connect(config={"threads": 1})
         texts, text_of = self._texts()
-        clips = pa.table({"text": text_of, "clip": np.arange(len(text_of), dtype=np.int32)})
-        _create(connection, "clips", clips, "text, clip")
+        self._by_text = np.argsort(text_of, kind="stable").astype(np.int32)
+        self._bounds = np.searchsorted(text_of[self._by_text], np.arange(len(texts) + 1))
         if self._vectors is None:
-            _create(connection, "postings", _postings(texts), "term, text")
+            terms, postings = _postings(texts)
+            self._terms = {term: number for number, term in enumerate(terms)}
+            _create(connection, "postings", postings, "term, text")
         else:
             numbers = np.arange(len(texts), dtype=np.int32)
             _create(connection, "texts", pa.table({"text": numbers, "vector": self._vectors.kept(texts)}), "text")
         return connection
 
     def _texts(self) -> tuple[list[str], NDArray[np.int32]]:
-        """Returns the different texts, and which of them each clip has."""
+        """Returns the different texts in the order of their first clips, and which of them each clip has."""
         banks, bank_of, row_of = self._clips
         numbers: dict[str, int] = {}
         text_of = np.empty(len(row_of), np.int32)
@@ -188,17 +213,14 @@ class Retriever:
         return label.replace("_", " ") if known is None else name_text(known)
 
 
-_NO_ROWS: Final[NDArray[np.int32]] = np.empty(0, np.int32)
-
-
 def _create(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table, order: str) -> None:
     connection.register("given", table)
     connection.execute(f"create table {name} as select * from given order by {order}")  # noqa: S608 - our own names
     connection.unregister("given")
 
 
-def _postings(texts: Iterable[str]) -> pa.Table:
-    """Returns (term, text, weight) of every word of every text; the weight is that of BM25, in `_UNIT`s.
+def _postings(texts: Iterable[str]) -> tuple[list[str], pa.Table]:
+    """Returns the terms, and (term, text, weight) of every word of every text; weights are those of BM25, in `_UNIT`s.
 
     A text is short and repeats little, so a word counts once however often it stands there.
     """
@@ -212,4 +234,4 @@ def _postings(texts: Iterable[str]) -> pa.Table:
     length = (_K1 + 1) / (1 + _K1 * (1 - _B + _B * counts / mean))
     text_of = np.repeat(np.arange(len(stems), dtype=np.int32), counts)
     weight = np.rint(_UNIT * idf[codes] * length[text_of]).astype(np.int64)
-    return pa.table({"term": terms.cast(pa.string()), "text": text_of, "weight": weight})
+    return terms.dictionary.to_pylist(), pa.table({"term": codes, "text": text_of, "weight": weight})
