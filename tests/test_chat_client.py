@@ -205,16 +205,24 @@ def test_the_address_is_no_part_of_a_question(tmp_path: Path) -> None:
 
 def test_the_first_of_two_workers_decides(tmp_path: Path) -> None:
     """Both ask, as neither finds an answer; the slower one gets the faster one's."""
-    with ChatServer(after(0.3, say(GOOD))) as slow, ChatServer(say({"legs": 2, "animal": "hen"})) as fast:
-        clients = [ChatClient(settings(server.url, tmp_path, concurrency=2)) for server in (slow, fast)]
-        results: dict[int, Answer[Count]] = {}
-        threads = [threading.Thread(target=lambda i=i: results.update({i: ask(clients[i])})) for i in (0, 1)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+    asked, released = threading.Event(), threading.Event()
+
+    def slow_act(handler: Any, body: dict[str, Any]) -> None:
+        asked.set()
+        released.wait(30)
+        say(GOOD)(handler, body)
+
+    with ChatServer(slow_act) as slow, ChatServer(say({"legs": 2, "animal": "hen"})) as fast:
+        first, second = (ChatClient(settings(server.url, tmp_path, timeout_s=40)) for server in (slow, fast))
+        found: list[Answer[Count]] = []
+        thread = threading.Thread(target=lambda: found.append(ask(first)))
+        thread.start()
+        assert asked.wait(30)
+        found.append(ask(second))
+        released.set()
+        thread.join()
     assert len(slow.requests) == len(fast.requests) == 1
-    assert results[0] == results[1] == Answer(value=Count(legs=2, animal="hen"))
+    assert found == [Answer(value=Count(legs=2, animal="hen"))] * 2
     assert len(list(tmp_path.rglob("*.json"))) == 1
     assert not list(tmp_path.rglob("*tmp*"))
 
@@ -246,8 +254,14 @@ def test_processes_agree_and_share_the_limit(tmp_path: Path) -> None:
 
 
 def test_the_limit_holds_for_threads_and_is_used(tmp_path: Path) -> None:
-    with ChatServer(after(0.1, say(GOOD))) as server:
-        client = ChatClient(settings(server.url, tmp_path, concurrency=3))
+    together = threading.Barrier(3)  # nobody is answered before three have asked
+
+    def act(handler: Any, body: dict[str, Any]) -> None:
+        together.wait(30)
+        say(GOOD)(handler, body)
+
+    with ChatServer(act) as server:
+        client = ChatClient(settings(server.url, tmp_path, concurrency=3, timeout_s=40))
         answers = client.ask_all([question(f"animal {i}") for i in range(9)], sensible)
     assert [answer.value is not None for answer in answers] == [True] * 9
     assert server.busiest == 3
@@ -306,7 +320,8 @@ def test_lasting_trouble_is_recorded(tmp_path: Path, trouble: Any, reason: str, 
     with ChatServer(trouble) as server:
         client = ChatClient(settings(server.url, tmp_path, timeout_s=0.2 if reason == "timed out" else 10))
         assert ask(client) == Answer(value=None, reason=reason)
-        assert len(server.requests) == requests
+        # A request that is late may reach the server's books after its time.
+        assert (client.outcomes().server_failed if reason == "timed out" else len(server.requests)) == requests
     (file,) = tmp_path.glob("count/??/*.json")
     record = json.loads(file.read_bytes())
     assert record["reason"] == reason
@@ -352,19 +367,22 @@ def test_an_unknown_host_says_so(tmp_path: Path) -> None:
 
 
 def test_a_server_that_asks_for_time_gets_it(tmp_path: Path) -> None:
-    for value in ("0.3", email.utils.formatdate(time.time() + 2, usegmt=True)):
-        with ChatServer(script(status(429, Retry_After=value), say(GOOD))) as server:
-            assert ask(ChatClient(settings(server.url, tmp_path / value[:3]))).value is not None
+    def busy_until(handler: Any, body: dict[str, Any]) -> None:
+        status(429, Retry_After=email.utils.formatdate(time.time() + 2, usegmt=True))(handler, body)
+
+    for name, act in (("seconds", status(429, Retry_After="0.3")), ("date", busy_until)):
+        with ChatServer(script(act, say(GOOD))) as server:
+            assert ask(ChatClient(settings(server.url, tmp_path / name))).value is not None
         assert server.times[1] - server.times[0] >= 0.3
 
 
 def test_a_server_that_keeps_failing_is_left_alone_for_a_while(tmp_path: Path) -> None:
     with ChatServer(status(500)) as server:
-        client = ChatClient(settings(server.url, tmp_path, retries=0, give_up_after=3, rest_s=0.5))
+        client = ChatClient(settings(server.url, tmp_path, retries=0, give_up_after=3, rest_s=2.0))
         reasons = [ask(client, f"animal {i}").reason for i in range(6)]
         assert reasons == ["server error"] * 3 + ["left alone"] * 3
         assert len(server.requests) == 3
-        time.sleep(0.5)
+        time.sleep(2.0)
         server.act = say(GOOD)
         assert ask(client, "a dog").value is not None
         assert ask(client, "a cat").value is not None
