@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 from soundflow_trainer.evaluation.events import match, summarise
-from soundflow_trainer.evaluation.measures import judge, measure_text, table
+from soundflow_trainer.evaluation.measures import divide, judge, measure_text, table
 from soundflow_trainer.evaluation.predictions import (
     Prediction,
     always_silent,
@@ -30,7 +30,7 @@ from soundflow_trainer.evaluation.proactive import (
 from soundflow_trainer.evaluation.proactive_run import run_clips, semantic_accuracy
 from soundflow_trainer.evaluation.run import evaluate, save, show, show_stability
 from soundflow_trainer.evaluation.stability import join, stability
-from soundflow_trainer.evaluation.text import bleu, chrf, exact, token_f1, word_error_rate
+from soundflow_trainer.evaluation.text import bleu, chrf, exact, recalls, token_f1, word_error_rate
 from soundflow_trainer.live.engine import Engine, EngineSettings
 from soundflow_trainer.pictures import draw
 from soundflow_trainer.weights import new_model
@@ -39,7 +39,7 @@ from transformers import BertConfig, BertModel
 
 from soundflow_data.errors import SoundFlowError
 from soundflow_data.targets import project
-from soundflow_data.timeline import Response, Silence, Timeline
+from soundflow_data.timeline import Event, Part, Response, Silence, Timeline
 
 C = 6400
 
@@ -145,7 +145,7 @@ def test_counts_must_be_hit_with_the_right_words():
     one = spoken_stream(
         "a", [(1, "once", "count"), (5, "twice", "count"), (9, "hello", "answer")], {1: "once", 5: "once"}
     )
-    text = measure_text([one])
+    text = measure_text(divide(one))
     assert text.exact_answers == 0.5
     assert text.exact == 0.5
     assert math.isnan(text.wer)
@@ -155,16 +155,92 @@ def test_transcripts_are_compared_whole():
     one = spoken_stream(
         "real_time_asr", [(1, "one two", "transcript"), (4, "three", "transcript")], {2: "one", 4: "three"}
     )
-    assert measure_text([one]).wer == pytest.approx(1 / 3)
+    assert measure_text(divide(one)).wer == pytest.approx(1 / 3)
 
 
 def test_interpretations_are_compared_whole():
     one = spoken_stream(
         "streaming_translation", [(1, "good morning to all of you", "translation")], {1: "good morning to all of you"}
     )
-    text = measure_text([one])
+    text = measure_text(divide(one))
     assert text.chrf == pytest.approx(100)
     assert text.bleu > 0
+
+
+def test_recall_needs_what_was_told_in_any_words():
+    told = ["I parked on level two.", "My locker is number twelve.", "No, I parked on level four."]
+    for reference, reply, right in (
+        ("You parked on level four.", "on level four", True),
+        ("You parked on level four.", "The car is on level four, I think.", True),
+        ("You parked on level four.", "You parked on level two.", False),
+        ("You parked on level four.", "You parked on level.", False),
+        ("It is blue.", "It is blue!", True),  # told nowhere: exactly
+        ("It is blue.", "blue", False),
+    ):
+        assert recalls(reference, reply, told=told, question="Where did I park?") is right
+    assert recalls("在四层。", "你的车在四层。", told=["我把车停在四层了。"], question="我的车在几层？")
+    assert not recalls("在四层。", "你的车在三层。", told=["我把车停在四层了。"], question="我的车在几层？")
+
+
+def said_at(text, chunk):
+    return Event(track="user", kind="speech", role="foreground", bank="b", clip="c", onset=chunk * C, num_samples=C,
+                 text=text)  # fmt: skip
+
+
+def composite(texts):
+    """Counting in chunks 0-5 and 10-13, history review in 6-9; "once" rests on what was heard in the first part."""
+    ability, other = "streaming_instruction_following", "environment_aware_agent"
+    responses = ((1, "once", "count"), (8, "Level four.", "recall"), (11, "twice", "count"))
+    timeline = Timeline(
+        key="c",
+        split="v",
+        ability=ability,
+        subtask="event_counting+history_review",
+        num_samples=14 * C,
+        events=(said_at("I parked on level four", 6), said_at("where did I park", 7)),
+        responses=tuple(Response(text=t, evidence=k * C + C, due=k * C + C, kind=kind) for k, t, kind in responses),
+        silences=(Silence(start=3 * C, end=4 * C, reason="x"), Silence(start=9 * C, end=10 * C, reason="x")),
+        parts=(
+            Part(ability=ability, subtask="event_counting", start=0, end=6 * C),
+            Part(ability=other, subtask="history_review", start=6 * C, end=10 * C),
+            Part(ability=ability, subtask="event_counting", start=10 * C, end=14 * C),
+        ),
+    )
+    return judge(timeline, project(timeline), Prediction(key="c", num_chunks=14, texts=texts))
+
+
+def test_composites_are_counted_under_the_sub_task_that_made_each_response():
+    judged = composite({1: "once", 4: "hm", 8: "On level four.", 13: "twice"})
+    rows = {row.group: row for row in table([judged])}
+    counting = "streaming_instruction_following"
+    assert list(rows) == [
+        "all",
+        "environment_aware_agent",
+        "environment_aware_agent/history_review",
+        counting,
+        f"{counting}/event_counting",
+    ]
+    review, count = rows["environment_aware_agent/history_review"], rows[f"{counting}/event_counting"]
+    assert (review.timing.hits, review.timing.silences_kept, review.timing.false) == (1, 1, 0)
+    assert (review.text.recalls, review.text.recall) == (1, 1.0)
+    assert (count.timing.streams, count.timing.hits, count.timing.false) == (1, 2, 1)
+    assert (count.timing.silences, count.timing.silences_kept) == (1, 0)
+    assert count.text.exact_answers == 1.0
+    assert math.isnan(count.text.recall)
+    # Everything counts once: the parts add up to the whole.
+    for name in ("hits", "missed", "false", "silences", "silences_kept"):
+        whole = getattr(rows["all"].timing, name)
+        assert whole == getattr(review.timing, name) + getattr(count.timing, name)
+    assert rows["all"].timing.streams == 1
+    assert rows["all"].text.recall == 1.0
+    chunks = [len(piece.outcome.decisions) for piece in divide(judged)]
+    assert chunks == [4, 10]
+
+
+def test_a_missed_or_wrong_recall_is_wrong():
+    for said in ({}, {8: "On level two."}, {5: "Level four."}):
+        rows = {row.group: row for row in table([composite(said)])}
+        assert rows["all"].text.recall == 0.0
 
 
 # -- baselines, evaluation, stability --------------------------------------------------------------------------------

@@ -1,8 +1,12 @@
-"""The table of measures: per sub-task, per ability and over all, for a model and for the baselines."""
+"""The table of measures: per sub-task, per ability and over all, for a model and for the baselines.
+
+Streams of several sub-tasks are divided among them, see `soundflow_trainer.evaluation.pieces`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -11,10 +15,12 @@ from soundflow_data.targets import Targets
 from soundflow_data.timeline import Timeline
 from soundflow_trainer.evaluation import text as words
 from soundflow_trainer.evaluation.events import DEFAULT_WINDOW, Outcome, Timing, match, summarise
+from soundflow_trainer.evaluation.pieces import Piece, Spoken, pieces_of
 from soundflow_trainer.evaluation.predictions import Prediction
 from soundflow_trainer.sequence import spoken_text
 
 EXACT_KINDS: Final = frozenset({"count", "reminder", "time"})
+RECALL: Final = "recall"  # kind of a response that needs what was said rounds ago
 NAN: Final = float("nan")
 
 
@@ -25,6 +31,8 @@ class TextMeasures(msgspec.Struct, frozen=True, kw_only=True):
         exact: Share of spoken due responses (hit or late) with exactly the words of the reference.
         token_f1: Mean F1 of their words.
         exact_answers: Share of due counts, times and reminders that were hit with exactly the right words.
+        recalls: Number of due responses that need what was said rounds ago.
+        recall: History-review accuracy: share of them that were hit with the words that had to be remembered.
         wer: Word error rate of whole transcripts (real_time_asr).
         bleu: Corpus BLEU of whole interpretations (streaming_translation).
         chrf: Corpus chrF of the same.
@@ -33,6 +41,8 @@ class TextMeasures(msgspec.Struct, frozen=True, kw_only=True):
     exact: float = NAN
     token_f1: float = NAN
     exact_answers: float = NAN
+    recalls: int = 0
+    recall: float = NAN
     wer: float = NAN
     bleu: float = NAN
     chrf: float = NAN
@@ -63,57 +73,92 @@ def judge(timeline: Timeline, targets: Targets, prediction: Prediction, *, windo
 
 def table(judged: Sequence[Judged]) -> list[Row]:
     """Returns a row over all streams, then one per ability, each followed by those of its sub-tasks."""
-    rows = [_row("all", judged)]
-    for ability, group in _by(judged, lambda one: one.timeline.ability).items():
-        rows.append(_row(ability, group))
-        subtasks = _by(group, lambda one: one.timeline.subtask)
-        rows += [_row(f"{ability}/{subtask}", some) for subtask, some in subtasks.items()]
+    pieces = [piece for one in judged for piece in divide(one)]
+    rows = [_row("all", [one.outcome for one in judged], pieces)]
+    for ability, group in _by(pieces, lambda one: one.ability).items():
+        rows.append(_row(ability, _outcomes(group), group))
+        subtasks = _by(group, lambda one: one.subtask)
+        rows += [_row(f"{ability}/{subtask}", _outcomes(some), some) for subtask, some in subtasks.items()]
     return rows
 
 
-def _row(name: str, judged: Sequence[Judged]) -> Row:
-    return Row(group=name, timing=summarise(one.outcome for one in judged), text=measure_text(judged))
+def divide(one: Judged) -> list[Piece]:
+    """Divides a stream among its sub-tasks."""
+    return pieces_of(one.timeline, one.targets.spoken, one.prediction, one.outcome)
 
 
-def _by(judged: Iterable[Judged], key: object) -> Mapping[str, list[Judged]]:
-    groups: dict[str, list[Judged]] = {}
-    for one in judged:
-        groups.setdefault(key(one), []).append(one)  # type: ignore[operator]
+def _row(name: str, outcomes: Sequence[Outcome], pieces: Sequence[Piece]) -> Row:
+    streams = len({piece.timeline.key for piece in pieces})
+    timing = replace(summarise(outcomes), streams=streams)  # a composite has several pieces
+    return Row(group=name, timing=timing, text=measure_text(pieces))
+
+
+def _outcomes(pieces: Sequence[Piece]) -> list[Outcome]:
+    return [piece.outcome for piece in pieces]
+
+
+def _by(pieces: Iterable[Piece], key: Callable[[Piece], str]) -> Mapping[str, list[Piece]]:
+    groups: dict[str, list[Piece]] = {}
+    for one in pieces:
+        groups.setdefault(key(one), []).append(one)
     return dict(sorted(groups.items()))
 
 
-def measure_text(judged: Sequence[Judged]) -> TextMeasures:
+def measure_text(pieces: Sequence[Piece]) -> TextMeasures:
     """Measures the words of streams."""
-    pairs: list[tuple[str, str]] = []
-    answers: list[bool] = []
-    for one in judged:
-        for target, spoken, label in zip(one.targets.spoken, one.outcome.spoken, one.outcome.labels, strict=True):
-            reference = spoken_text(target, one.timeline)
-            said = one.prediction.texts[spoken] if spoken >= 0 else ""
-            if label in ("hit", "late"):
-                pairs.append((reference, said))
-            if any(one.timeline.responses[i].kind in EXACT_KINDS for i in target.responses):
-                answers.append(label == "hit" and words.exact(reference, said))
-    transcripts = [_whole(one) for one in judged if one.timeline.ability == "real_time_asr"]
-    translated = [one for one in judged if one.timeline.ability == "streaming_translation"]
-    interpretations = [_whole(one) for one in translated]
+    spoken = [(piece, one, spoken_text(one.target, piece.timeline)) for piece in pieces for one in piece.spoken]
+    pairs = [(reference, one.said) for _, one, reference in spoken if one.label in ("hit", "late")]
+    answers = [
+        one.label == "hit" and words.exact(reference, one.said)
+        for piece, one, reference in spoken
+        if _kinds(piece, one) & EXACT_KINDS
+    ]
+    recalls = [
+        one.label == "hit" and _recalled(piece, one, reference)
+        for piece, one, reference in spoken
+        if RECALL in _kinds(piece, one)
+    ]
+    transcripts = [_whole(piece) for piece in pieces if piece.ability == "real_time_asr"]
+    translated = [piece for piece in pieces if piece.ability == "streaming_translation"]
+    interpretations = [_whole(piece) for piece in translated]
     # The language of a translation is that of what is said, not of what is heard.
-    chinese = any(response.language == "zh" for one in translated for response in one.timeline.responses)
+    languages = {piece.timeline.responses[i].language for piece in translated for i in _indices(piece)}
     references, hypotheses = [r for r, _ in interpretations], [h for _, h in interpretations]
     return TextMeasures(
         exact=_mean([words.exact(r, h) for r, h in pairs]),
         token_f1=_mean([words.token_f1(r, h) for r, h in pairs]),
         exact_answers=_mean(answers),
+        recalls=len(recalls),
+        recall=_mean(recalls),
         wer=words.word_error_rate(*zip(*transcripts, strict=True)) if transcripts else NAN,
-        bleu=words.bleu(references, hypotheses, chinese=chinese) if interpretations else NAN,
+        bleu=words.bleu(references, hypotheses, chinese="zh" in languages) if interpretations else NAN,
         chrf=words.chrf(references, hypotheses) if interpretations else NAN,
     )
 
 
-def _whole(one: Judged) -> tuple[str, str]:
-    """Returns everything that should have been said in a stream, and everything that was, in order."""
-    reference = " ".join(spoken_text(target, one.timeline) for target in one.targets.spoken)
-    return reference, " ".join(text for _, text in sorted(one.prediction.texts.items()))
+def _indices(piece: Piece) -> list[int]:
+    """Returns which of the stream's responses belong to a piece."""
+    return [i for one in piece.spoken for i in one.target.responses]
+
+
+def _kinds(piece: Piece, one: Spoken) -> set[str]:
+    return {piece.timeline.responses[i].kind for i in one.target.responses}
+
+
+def _recalled(piece: Piece, one: Spoken, reference: str) -> bool:
+    """Tells whether a reply holds what was to be remembered of what was said before the question."""
+    evidence = piece.timeline.responses[one.target.responses[0]].evidence
+    heard = sorted((e for e in piece.timeline.events if e.text and e.end <= evidence), key=lambda e: e.end)
+    if not heard:
+        return words.exact(reference, one.said)
+    *before, question = heard
+    return words.recalls(reference, one.said, told=[event.text for event in before], question=question.text)
+
+
+def _whole(piece: Piece) -> tuple[str, str]:
+    """Returns everything that should have been said in a piece, and everything that was, in order."""
+    reference = " ".join(spoken_text(one.target, piece.timeline) for one in piece.spoken)
+    return reference, " ".join(piece.texts)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -82,7 +82,7 @@ def show(evaluation: Evaluation) -> rich.table.Table:
     """Returns the table for people: the baselines first, then the model."""
     shown = rich.table.Table(title="measures (see docs/measures.md)")
     for column in ("", "streams", "trigger", "hit", "early", "late", "missed", "silences", "false/h", "delay",
-                   "F1", "exact", "token F1", "answers", "WER", "BLEU"):  # fmt: skip
+                   "F1", "exact", "token F1", "answers", "recall", "WER", "BLEU"):  # fmt: skip
         shown.add_column(column, justify="left" if not column else "right")
     for name, row in evaluation.baselines.items():
         shown.add_row(*_cells(f"baseline: {name}", row))
@@ -109,6 +109,7 @@ def _cells(name: str, row: Row) -> list[str]:
         _percent(text.exact),
         _percent(text.token_f1),
         _percent(text.exact_answers),
+        f"{_percent(text.recall)} of {text.recalls}" if text.recalls else "",
         _percent(text.wer),
         _number(text.bleu),
     ]

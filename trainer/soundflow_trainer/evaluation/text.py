@@ -11,6 +11,7 @@ import jiwer
 import sacrebleu
 
 _CHINESE: Final = re.compile(r"([\u3400-\u9fff])")
+_STEM: Final = 4  # letters of which two words must agree to be forms of one
 _NOT_WORD: Final = re.compile(r"[^\w\s]")
 
 
@@ -31,6 +32,30 @@ def token_f1(reference: str, hypothesis: str) -> float:
         return 1.0
     common = sum((one & other).values())
     return 2 * common / (sum(one.values()) + sum(other.values()))
+
+
+def recalls(reference: str, hypothesis: str, *, told: Sequence[str], question: str) -> bool:
+    """Tells whether a reply holds what had to be remembered, in whatever words around it.
+
+    What had to be remembered are the words of the reference that had been told before and are not in the question:
+    "You parked on level four." after "I parked on level four." and "Where did I park?" needs *on, level, four*; words
+    of which one is the start of the other (park, parked) count as one. A reference of which nothing had been told must
+    be met exactly.
+
+    Args:
+        reference: The true answer.
+        hypothesis: The reply.
+        told: What had been said before the question.
+        question: The question.
+    """
+    heard = {word for text in told for word in words_of(text)}
+    asked = words_of(question)
+    needed = {word for word in words_of(reference) if word in heard and not any(_akin(word, one) for one in asked)}
+    return needed <= set(words_of(hypothesis)) if needed else exact(reference, hypothesis)
+
+
+def _akin(one: str, other: str) -> bool:
+    return one == other or (min(len(one), len(other)) >= _STEM and (one.startswith(other) or other.startswith(one)))
 
 
 def word_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> float:
