@@ -4,16 +4,16 @@
     watch            [ tell me whenever the doorbell rings ]      [ doorbell ]
     parts                     [ count the barks ... ]   [ translate ... ]    [ question ]
     between                                           [ keys ]            [ glass breaks ]
-    response                                         (silent)       ^ "The doorbell."    ^ "Mind your feet ..."   ^ "27."
+    response                                         (silent)       ^ "The doorbell."    ^ "Mind your feet ..."  ^ "27."
 
-The kinds, after the composition of StreamAudio-2M (arXiv:2606.05121): a `scenario` plays in a planned scene, whose sounds
-the sub-tasks use; a `complex` stream has sub-tasks of three abilities or more under a standing request; a `proactive` one
-holds an episode of a proactive sub-task.
+The kinds, after the composition of StreamAudio-2M (arXiv:2606.05121): a `scenario` plays in a planned scene, whose
+sounds the sub-tasks use; a `complex` stream has sub-tasks of three abilities or more under a standing request; a
+`proactive` one holds an episode of a proactive sub-task.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import msgspec
 
@@ -25,18 +25,22 @@ from soundflow_data.ontology import load_proactive
 from soundflow_data.scene import Scene
 from soundflow_data.scenery import Scenery
 from soundflow_data.subtasks import Subtask
-from soundflow_data.timeline import NO_RESPONSE, SAMPLE_RATE, SceneType
-from soundflow_data.turns import turns_of
+from soundflow_data.timeline import SAMPLE_RATE, SceneType
+from soundflow_data.turns import rounds_of
 from soundflow_data.vigilance import warn
 
 ROUNDS_BACK = 3  # between telling and asking, as the published history review has it
 PART_S = (12.0, 30.0)  # how long one episode may aim to take
 CLOSING_S = 8.0  # what the last question and answer need
 FEWEST_ABILITIES = 3  # of a complex stream
-TRIES = 4  # sub-tasks in a row that do not fit before the stream counts as full
+FEW_TURNS = 3  # rounds that are kept free for an episode that must still come
+LAST_TURNS = 9  # and for one that has to be the last, which names what is heard or looks back on a conversation
+TRIES = 5  # drafts of an episode; sub-tasks in a row that do not fit before the stream counts as full
 CORRECTED_SHARE = 0.3
 CANCELLED_SHARE = 0.35
 VERIFIED = "verified: it needs no response"
+SCENERY = "part of the scene, and nobody asked about it"
+FRUGAL_FROM = 3  # drafts of a stream after which another one holds no more than it must
 
 StageScene = Callable[[Library, Dice, str], Scenery]
 
@@ -92,6 +96,7 @@ def play_composite(
     wishes: Wishes,
     gap_s: tuple[float, float],
     longest: int,
+    attempt: int = 0,
 ) -> list[Subtask]:
     """Writes a composite stream.
 
@@ -103,6 +108,7 @@ def play_composite(
         wishes: Its mix-ins.
         gap_s: Range of the time between episodes.
         longest: Length in samples that it may not exceed; `scene.limit` is what it aims at.
+        attempt: How many drafts of the stream have come to nothing.
 
     Returns:
         Its sub-tasks, the leading one first; none where this scene did not come to what was wanted.
@@ -110,7 +116,7 @@ def play_composite(
     Raises:
         Drop: The material does not have what it needs.
     """
-    composite = _Composite(scene, leading, kind, mix, wishes, gap_s, longest)
+    composite = _Composite(scene, leading, kind, mix, wishes, gap_s, longest, attempt >= FRUGAL_FROM)
     if not composite.play():
         return []
     return [leading, *(task for task in composite.tasks if task is not leading)]
@@ -128,6 +134,7 @@ class _Composite:
         wishes: Wishes,
         gap_s: tuple[float, float],
         longest: int,
+        frugal: bool,
     ) -> None:
         self._scene = scene
         self._leading = leading
@@ -136,10 +143,12 @@ class _Composite:
         self._wishes = wishes
         self._gap_s = gap_s
         self._longest = longest
+        self._frugal = frugal
         self._aim = scene.limit
         self._told: dict[str, object] = {}
         self._told_after = 0
         self._watched: Sound | None = None
+        self._pending: list[Callable[[], None]] = []  # what is to be heard between the episodes
         self.tasks: list[Subtask] = []
         scene.mixed = True
 
@@ -156,20 +165,22 @@ class _Composite:
             self._tell()
         if self._kind == "complex":
             self._begin_watch()
-        between = self._between()
-        for task in self._needed():
-            if not self._part(task, longest=True):
+        self._pending = self._plan_between()
+        needed = self._needed()
+        for left, task in zip(reversed(range(len(needed))), needed, strict=True):
+            if not self._surely(task, keep=left * FEW_TURNS):
                 return False
-            next(between, None)
-        self._fill(between)
-        for _ in between:  # what was wished for and has not come yet
-            pass
-        if self._leading.last and not self._part(self._leading, longest=True):
+            self._between()
+        if self._room_for_more():
+            self._fill()
+        while self._pending:  # what was wished for and has not come yet
+            self._between()
+        if self._leading.last and not self._surely(self._leading):
             return False
         self._end_watch()
         if self._told and not self._ask():
             return False
-        return scene.end <= self._longest and self._mix.turns[0] <= len(turns_of(scene)) <= self._mix.turns[1]
+        return scene.end <= self._longest and self._mix.turns[0] <= self._num_turns() <= self._mix.turns[1]
 
     # -- episodes ----------------------------------------------------------------------------------------------------
 
@@ -195,11 +206,16 @@ class _Composite:
             if fits(task) and not task.last and task not in self.tasks and self._scene.language in task.languages
         ]
         if not options:
-            raise Drop("no sub-task fits", f"the recipe has none left for a {self._kind} stream in {self._scene.language}")
+            language = self._scene.language
+            raise Drop("no sub-task fits", f"the recipe has none left for a {self._kind} stream in {language!r}")
         tasks, shares = zip(*options, strict=True)
         return [self._scene.dice.weighted(tasks, shares)]
 
-    def _fill(self, between: Iterator[None]) -> None:
+    def _room_for_more(self) -> bool:
+        """Tells whether other sub-tasks may follow; a draft after several that failed has only what it must have."""
+        return self._too_few_rounds() or not (self._leading.last or self._frugal)
+
+    def _fill(self) -> None:
         """Lets more sub-tasks follow until the stream is as long as it should be."""
         failed = 0
         while failed < TRIES and self._room() > 0:
@@ -209,12 +225,16 @@ class _Composite:
                 return  # all have been played
             if self._part(task, longest=self._too_few_rounds()):
                 failed = 0
-                next(between, None)
+                self._between()
             else:
                 failed += 1
 
-    def _part(self, task: Subtask, *, longest: bool) -> bool:
-        """Writes one episode; returns whether it fits, and takes it back otherwise.
+    def _surely(self, task: Subtask, *, keep: int = 0) -> bool:
+        """Writes an episode that the stream must have, of several drafts the first that fits; see `_part`."""
+        return any(self._part(task, longest=True, keep=keep) for _ in range(TRIES))
+
+    def _part(self, task: Subtask, *, longest: bool, keep: int = 0) -> bool:
+        """Writes one episode; returns whether it fits and leaves `keep` rounds, and takes it back otherwise.
 
         Raises:
             Drop: The stream must have this sub-task, and the split has no material for it.
@@ -235,13 +255,14 @@ class _Composite:
             return False
         finally:
             scene.limit = self._aim
+        self.tasks.append(task)
         room = (self._longest if longest else self._aim) - self._reserve()
-        if scene.end > room or len(turns_of(scene)) > self._mix.turns[1] - bool(self._told) or scene.finished > task.last:
+        if scene.end > room or self._num_turns() > self._most_turns() - keep or scene.finished > task.last:
             scene.rewind(mark)
+            self.tasks.pop()
             return False
         scene.end_part(ability=task.ability, subtask=task.name)
         scene.episode += 1
-        self.tasks.append(task)
         return True
 
     def _room(self) -> int:
@@ -257,52 +278,63 @@ class _Composite:
             closing += sum(PART_S) / 2
         return round(closing * SAMPLE_RATE)
 
+    def _most_turns(self) -> int:
+        """Returns the rounds that there may be now, so that what must still come stays within what is allowed."""
+        closing = int(bool(self._told))
+        if self._leading.last and self._leading not in self.tasks:
+            closing += LAST_TURNS
+        return self._mix.turns[1] - closing - len(self._pending)
+
+    def _num_turns(self) -> int:
+        return len(rounds_of(self._scene))
+
     def _too_few_rounds(self) -> bool:
-        turns = turns_of(self._scene)
-        return len(turns) < self._mix.turns[0] or (bool(self._told) and self._rounds() - self._told_after < ROUNDS_BACK)
+        too_recent = bool(self._told) and self._rounds() - self._told_after < ROUNDS_BACK
+        return self._num_turns() < self._mix.turns[0] or too_recent
 
     def _rounds(self) -> int:
         """Counts the rounds in which the assistant has spoken."""
-        return sum(turn.assistant != NO_RESPONSE for turn in turns_of(self._scene))
+        return sum(bool(one.said) for one in rounds_of(self._scene))
 
     # -- between them ------------------------------------------------------------------------------------------------
 
-    def _between(self) -> Iterator[None]:
-        """Writes one thing or none after each episode, and after the last one what has been wished for and not come."""
+    def _plan_between(self) -> list[Callable[[], None]]:
+        """Draws what is to be heard between the episodes, in random order."""
         scene = self._scene
-        things: list[Callable[[], bool]] = []
+        things: list[Callable[[], None]] = []
         if self._wishes.verified_silence:
-            things += [self._pass_by] * scene.integer(1, 2)
+            things.append(self._pass_by)
         if self._wishes.proactive:
             things.append(self._warn)
         if self._watched is not None:
-            things += [self._alert] * scene.integer(1, 2)
-        if scene.scenery is not None:
+            things += [self._alert] * scene.integer(1, 1 if self._frugal or len(things) > 1 else 2)
+        if scene.scenery is not None and not self._frugal:
             things += [self._scenery] * scene.integer(1, 3)
-        things = scene.sample(things, len(things))
-        while things:
-            if scene.end < self._aim - self._reserve():
-                scene.pause(*self._gap_s)
-            things.pop()()
-            yield
+        return scene.sample(things, len(things))
 
-    def _pass_by(self) -> bool:
+    def _between(self) -> None:
+        """Writes the next thing between two episodes, if there is one."""
+        if not self._pending:
+            return
+        if self._scene.end < self._aim - self._reserve():
+            self._scene.pause(*self._gap_s)
+        self._pending.pop()()
+
+    def _pass_by(self) -> None:
         pass_by(self._scene, reason=VERIFIED)
-        return True
 
-    def _warn(self) -> bool:
+    def _warn(self) -> None:
         """Lets a danger be heard, of whatever domain the split has one."""
         scene = self._scene
         domains = [name for name, one in load_proactive().items() if scene.offers(*one.sounds)]
         if not domains:
-            raise Drop("no danger", f"split {scene.library.split!r} has no sound on which the assistant should speak up")
+            raise Drop("no danger", f"split {scene.library.split!r} has no sound on which one should speak up here")
         domain = scene.choice(domains)
         scene.begin_part()
         warn(scene, domain)
         scene.end_part(ability="proactive_response", subtask=domain)
-        return True
 
-    def _scenery(self) -> bool:
+    def _scenery(self) -> None:
         """Lets a sound of the planned scene be heard that no sub-task has used."""
         scene = self._scene
         assert scene.scenery is not None
@@ -313,9 +345,8 @@ class _Composite:
             if one.sub_event.label in offered:
                 sounds = scene.library.sounds(scene.language, labels=(one.sub_event.label,), assistant="silent")
                 if sounds:
-                    scene.stay_silent(scene.play(sounds[0]), VERIFIED)
-                    return True
-        return False
+                    scene.stay_silent(scene.play(sounds[0]), SCENERY)
+                    return
 
     # -- kept in mind ------------------------------------------------------------------------------------------------
 
@@ -366,7 +397,7 @@ class _Composite:
         self._end_standing()
         scene.promise(self._watched)
 
-    def _alert(self) -> bool:
+    def _alert(self) -> None:
         scene = self._scene
         assert self._watched is not None
         scene.begin_part()
@@ -374,12 +405,13 @@ class _Composite:
         alert = scene.phrase(scene.texts("standing")["alerts"], sound=self._watched.phrase)
         scene.respond(alert, evidence=heard.recognisable, kind="trigger")
         self._end_standing()
-        return True
 
     def _end_watch(self) -> None:
         """Lets the user take the request back at times; the sound is then heard once more, and nothing is said."""
         scene = self._scene
-        if self._watched is None or scene.finished or not scene.chance(CANCELLED_SHARE):
+        if self._watched is None or scene.finished or self._num_turns() + 2 > self._most_turns():
+            return
+        if not scene.chance(CANCELLED_SHARE):
             return
         table = scene.texts("standing")
         scene.pause(*self._gap_s)

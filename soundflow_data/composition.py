@@ -124,7 +124,14 @@ def compose(
                 played = [subtask] if _play_episodes(scene, subtask, conditions, longest=longest) else []
             else:
                 played = play_composite(
-                    scene, subtask, kind=kind, mix=composite, wishes=wishes, gap_s=conditions.gap_s, longest=longest
+                    scene,
+                    subtask,
+                    kind=kind,
+                    mix=composite,
+                    wishes=wishes,
+                    gap_s=conditions.gap_s,
+                    longest=longest,
+                    attempt=attempt,
                 )
         except Drop as drop:
             if composite is None:

@@ -30,6 +30,7 @@ from soundflow_data.ontology import load_ontology
 from soundflow_data.recipe import VOICES, LoadedRecipe
 from soundflow_data.rendering import render_pcm
 from soundflow_data.resources import resource_path
+from soundflow_data.scenario.staging import Stager
 from soundflow_data.scenery import Scenery
 from soundflow_data.speech import Engine, EspeakEngine
 from soundflow_data.speech.service import SpeechService, SpeechSource, Unspoken
@@ -175,8 +176,6 @@ class Corpus:
 
     @functools.cached_property
     def _stagers(self) -> functools._lru_cache_wrapper[Stager]:
-        from soundflow_data.scenario.staging import Stager
-
         @functools.cache
         def stager(split: str) -> Stager:
             return Stager(self.library(split), self.recipe.scenario)

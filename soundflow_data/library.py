@@ -16,6 +16,7 @@ from soundflow_data.company import relations_of
 from soundflow_data.dice import Dice
 from soundflow_data.errors import BankError, Drop
 from soundflow_data.ontology import Ontology
+from soundflow_data.scenario.workshop import PSEUDO_BANKS, Workshop
 from soundflow_data.speech import Voice
 from soundflow_data.speech.service import SpeechSource
 from soundflow_data.timeline import Event
@@ -286,6 +287,11 @@ class Library:
                 parts.append((bank, rows[chinese[rows] == (target == "zh")]))
         return {languages: Shelf(parts) for languages, parts in found.items()}
 
+    @functools.cached_property
+    def workshop(self) -> Workshop:
+        """Makes the clips that planned scenes generate or reprocess."""
+        return Workshop(self.banks, self.ontology)
+
     # -- audio -------------------------------------------------------------------------------------------------------
 
     def pcm(self, event: Event) -> NDArray[np.int16]:
@@ -296,7 +302,9 @@ class Library:
         """
         stop = event.clip_start + event.num_samples
         bank = self.banks.get(event.bank)
-        if bank is not None:
+        if event.bank in PSEUDO_BANKS:
+            pcm = self.workshop.pcm(event.bank, event.clip)[event.clip_start : stop]
+        elif bank is not None:
             pcm = bank.pcm(bank.find(event.clip), event.clip_start, stop)
             self._note_read(pcm.nbytes)
         else:

@@ -113,7 +113,7 @@ class Composites(_Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Composites:
-        _check_shares("composites.kinds", self.kinds)
+        _check_shares("composites.kinds", {str(kind): share for kind, share in self.kinds.items()})
         if self.turns[0] < 1:
             raise ValueError(f"composites.turns: {list(self.turns)} begins below 1; a stream has at least one round")
         return self
@@ -122,9 +122,7 @@ class Composites(_Section):
 class Limits(_Section):
     """When a run stops by itself."""
 
-    max_drop_share: Share = Field(
-        0.05, description="Share of streams that may be dropped."
-    )
+    max_drop_share: Share = Field(0.05, description="Share of streams that may be dropped.")
 
 
 class Recipe(_Section):

@@ -94,8 +94,8 @@ class Scene(Stage):
         barred = self.company.barred()
         if self._promised:
             barred |= self.library.alike(self._promised)
-        found = self.library.sounds(self.language, labels=labels)
-        return [sound.label for sound in found if sound.label not in barred]
+        found = [sound for sound in self.library.sounds(self.language, labels=labels) if sound.label not in barred]
+        return [sound.label for sound in (found if self.scenery is None else self.scenery.prefer(found))]
 
     # -- time --------------------------------------------------------------------------------------------------------
 
@@ -246,10 +246,9 @@ class Scene(Stage):
             wait: Whether it waits until the assistant has spoken.
             meanwhile: The next thing starts together with it, not after it.
         """
-        bank, clip, grounding = self._clip_of(sound.label, single)
+        bank, clip, num_samples, grounding = self._clip_of(sound.label, single, round(max_s * SAMPLE_RATE))
         self.labels_in_use.add(sound.label)
         self.company.hear(sound.label)
-        num_samples = min(clip.num_samples, round(max_s * SAMPLE_RATE))
         start = self._start(wait)
         self._place(
             event_of(bank, clip, track=track, role=role, onset=start, num_samples=num_samples, grounding=grounding),

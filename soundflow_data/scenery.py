@@ -9,15 +9,12 @@ behind                                  -> rain
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from soundflow_data.library import Sound
 from soundflow_data.ontology import Ontology
+from soundflow_data.scenario.ground import Cast, Grounded
 from soundflow_data.scenario.plan import belongs
 from soundflow_data.timeline import Setting
-
-if TYPE_CHECKING:
-    from soundflow_data.scenario.ground import Cast, Grounded
 
 
 class Scenery:
@@ -25,20 +22,25 @@ class Scenery:
 
     Args:
         cast: The scene's sounds with their clips.
+        planner: Who planned it.
         ontology: What is known about sounds.
     """
 
-    def __init__(self, cast: Cast, ontology: Ontology) -> None:
+    def __init__(self, cast: Cast, *, planner: str, ontology: Ontology) -> None:
         self.cast = cast
+        self._planner = planner
         self._ontology = ontology
         self._excluded = frozenset(cast.plan.excluded)
-        self._labels = frozenset(one.sub_event.label for one in cast.grounded)
+        self._labels = frozenset(one.sub_event.label for one in cast.members)
 
     @property
     def setting(self) -> Setting:
         """What the timeline says about the scene."""
         plan = self.cast.plan
-        return Setting(place=plan.place, title=plan.title, planner=self.cast.planner, outcomes=self.cast.outcomes)
+        outcomes = {**self.cast.outcomes, **{f"rejected: {why}": n for why, n in self.cast.rejections.items()}}
+        return Setting(
+            place=plan.place, title=plan.title, planner=self._planner, outcomes=dict(sorted(outcomes.items()))
+        )
 
     def prefer(self, sounds: Sequence[Sound]) -> tuple[Sound, ...]:
         """Returns the sounds that the scene has; where it has none of them, those that could be heard in its place."""
@@ -47,18 +49,18 @@ class Scenery:
 
     def clip_of(self, label: str, *, single: bool = False) -> Grounded | None:
         """Returns the scene's own clip of a sound; None where it has none, or none with exactly one occurrence."""
-        for one in self.cast.grounded:
+        for one in self.cast.members:
             if one.sub_event.label == label and (not single or one.clip.occurrences == 1):
                 return one
         return None
 
     def foreground(self) -> Iterator[Grounded]:
         """Yields what stands in front, in planned order."""
-        return (one for one in self.cast.grounded if one.sub_event.role == "foreground")
+        return (one for one in self.cast.members if one.sub_event.role == "foreground")
 
     def behind(self) -> Iterator[Grounded]:
         """Yields what is heard in the background and around, in planned order."""
-        return (one for one in self.cast.grounded if one.sub_event.role != "foreground")
+        return (one for one in self.cast.members if one.sub_event.role != "foreground")
 
     def _could_be_heard(self, label: str) -> bool:
         if label in self._excluded:

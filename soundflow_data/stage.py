@@ -166,13 +166,14 @@ class Stage:
         self.company.hear(clip.label)
         self._cursor = cursor
 
-    def _clip_of(self, label: str, single: bool) -> tuple[str, Clip, str]:
-        """Draws a clip of a sound: its bank, itself, and how it was found, where a planned scene brought it."""
+    def _clip_of(self, label: str, single: bool, longest: int) -> tuple[str, Clip, int, str]:
+        """Draws a clip of a sound: its bank, itself, how much of it to play, and how a planned scene found it."""
         planned = self.scenery.clip_of(label, single=single) if self.scenery is not None else None
         if planned is not None:
-            return planned.bank, planned.clip, planned.outcome
+            return planned.bank, planned.clip, min(planned.num_samples, longest), planned.outcome
         bank, row = self.library.clip_of(label, self.dice, single=single)
-        return bank.name, bank.clip(row), ""
+        clip = bank.clip(row)
+        return bank.name, clip, min(clip.num_samples, longest), ""
 
     def _start(self, wait: bool) -> int:
         return max(self._cursor, self._busy_until) if wait else self._cursor

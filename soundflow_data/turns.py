@@ -7,47 +7,54 @@ from collections.abc import Sequence
 import msgspec
 
 from soundflow_data.stage import Stage
-from soundflow_data.timeline import NO_RESPONSE, Event, Turn
+from soundflow_data.timeline import NO_RESPONSE, Event, Response, Turn
 
 
-def turns_of(scene: Stage) -> tuple[Turn, ...]:
-    """Tells a scene as rounds: what was heard since the last one, and what the assistant said to it."""
-    foreground = [(event.onset, 0, i) for i, event in enumerate(scene.events) if event.role == "foreground"]
-    said = [(response.due, 1, i) for i, response in enumerate(scene.responses)]
-    kept = [(silence.end, 2, i) for i, silence in enumerate(scene.silences)]
-    turns: list[Turn] = []
+class Round(msgspec.Struct, frozen=True):
+    """What was heard, and what was said to it: nothing, one response, or the parts of a running answer."""
+
+    heard: tuple[Event, ...]
+    said: list[Response]
+
+
+def rounds_of(scene: Stage) -> list[Round]:
+    """Divides what has been written of a scene into rounds; one without a response is one that stays silent."""
+    marks = [(event.onset, 0, i) for i, event in enumerate(scene.events) if event.role == "foreground"]
+    marks += [(response.due, 1, i) for i, response in enumerate(scene.responses)]
+    marks += [(silence.end, 2, i) for i, silence in enumerate(scene.silences)]
+    marks.sort()
+    rounds: list[Round] = []
     heard: list[Event] = []
     run = -1
-    for _, what, i in sorted(foreground + said + kept):
+    for _, what, i in marks:
         if what == 0:
             heard.append(scene.events[i])
         elif what == 1:
             response = scene.responses[i]
             if run >= 0 and response.run == run and not heard:
-                turns[-1] = _longer(turns[-1], response.text, response.language)
+                rounds[-1].said.append(response)
             else:
-                turns.append(_turn(heard, response.text))
+                rounds.append(Round(tuple(heard), [response]))
             run, heard = response.run, []
         elif heard:
-            turns.append(_turn(heard, NO_RESPONSE))
+            rounds.append(Round(tuple(heard), []))
             heard = []
     if heard:
-        turns.append(_turn(heard, NO_RESPONSE))
-    return tuple(turns)
+        rounds.append(Round(tuple(heard), []))
+    return rounds
 
 
-def _turn(heard: Sequence[Event], assistant: str) -> Turn:
-    user = " ".join(event.text or f"<{event.label or event.kind}>" for event in heard)
+def turns_of(scene: Stage) -> tuple[Turn, ...]:
+    """Tells a scene as rounds in words."""
+    return tuple([_turn(one.heard, one.said) for one in rounds_of(scene)])
+
+
+def _turn(heard: Sequence[Event], said: Sequence[Response]) -> Turn:
+    joint = "" if said and said[0].language == "zh" else " "
     emotions = [event.emotion for event in heard if event.emotion]
-    kinds = {event.kind for event in heard}
     return Turn(
-        user=user,
-        assistant=assistant,
+        user=" ".join([event.text or f"<{event.label or event.kind}>" for event in heard]),
+        assistant=joint.join([response.text for response in said]) if said else NO_RESPONSE,
         emotion=emotions[0] if emotions else "",
-        scene_type="+".join(sorted(kinds)) or "time",
+        scene_type="+".join(sorted({event.kind for event in heard})) or "time",
     )
-
-
-def _longer(turn: Turn, text: str, language: str) -> Turn:
-    joint = "" if language == "zh" else " "
-    return msgspec.structs.replace(turn, assistant=turn.assistant + joint + text)

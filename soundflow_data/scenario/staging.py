@@ -48,7 +48,7 @@ class Stager:
                 f"{plan.title!r} has clips for {len(cast.members)} sounds, not for {left_out}; add banks with them, or "
                 "set scenario.generation to true",
             )
-        return Scenery(cast, planner=self._planner.name, ontology=self._library.ontology)
+        return Scenery(cast, planner=plan.planner, ontology=self._library.ontology)
 
 
 def _planner(settings: ScenarioSettings, supply: Supply) -> Planner:
