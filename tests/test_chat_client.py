@@ -36,7 +36,7 @@ from soundflow_data.scenario.chat.client import STALE, Answer, ChatClient, Quest
 from soundflow_data.scenario.chat.completions import Message, endpoint
 from soundflow_data.scenario.chat.schema import strict_schema
 from soundflow_data.scenario.chat.slots import Slots
-from soundflow_data.scenario.settings import ChatSettings, ScenarioSettings
+from soundflow_data.scenario.settings import PATIENCE, ChatSettings, ScenarioSettings
 
 KEY = "sk-secret-0123456789"
 
@@ -515,6 +515,11 @@ def test_blanks_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.Mo
     assert resolved.model_dump()["chat"]["model"] == "named outside", "a run must say which model it used"
     assert resolved.model_dump()["chat"]["temperature"] == 0.3
     assert "key" not in resolved.model_dump()["chat"]
+    assert KEY not in resolved.model_dump_json() + repr(resolved)
+    sent = pickle.loads(pickle.dumps(resolved)).chat.key
+    assert sent is not None
+    assert sent.get_secret_value() == KEY, "workers elsewhere get it with the recipe, in memory"
+    assert set(resolved.model_dump()["chat"]) > PATIENCE
     assert ScenarioSettings().chat.model == "", "without a language model, the environment plays no part"
 
 

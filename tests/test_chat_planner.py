@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from chat_server import ChatServer, say, script, status, text
 
@@ -64,18 +65,19 @@ def plan(one: ChatPlanner, bag: Sequence[Annotation] = BAG, seed: int = 1) -> tu
     return one.plan(bag, Dice(seed), "en")
 
 
-def ruled(bag: Sequence[Annotation] = BAG, seed: int = 1) -> tuple[ScenePlan, ...]:
-    """What the rules make of it, after the draw of the variation."""
+def ruled(reason: str, seed: int = 1) -> tuple[ScenePlan, ...]:
+    """What the rules make of the bag, after the draw of the variation."""
     dice = Dice(seed)
     dice.integer(1, 16)
-    return RulePlanner(ONTOLOGY).plan(bag, dice, "en")
+    plans = RulePlanner(ONTOLOGY).plan(BAG, dice, "en")
+    return tuple(msgspec.structs.replace(one, planner=f"rules, as chat: {reason}") for one in plans)
 
 
 def test_a_plan_becomes_a_scene(tmp_path: Path) -> None:
     with ChatServer(say(scenes(TEA))) as server:
         (tea,) = plan(planner(server.url, tmp_path))
     validate_plan(tea, ONTOLOGY)
-    assert (tea.place, tea.title) == ("kitchen", "Tea time")
+    assert (tea.place, tea.title, tea.planner) == ("kitchen", "Tea time", "chat")
     assert tea.labels == ("running_tap", "kettle_whistle", "glass_breaking", "cutlery_clatter")
     assert tea.events[0].duration_s == (1.0, 4.5)
     assert tea.events[1].tags == ONTOLOGY.by_label("kettle_whistle").tags, "what is accepted as a kettle is knowledge"
@@ -165,10 +167,11 @@ def test_a_contradictory_bag_makes_two_scenes(tmp_path: Path) -> None:
 def test_nonsense_is_told_and_then_replaced_by_the_rules(tmp_path: Path, answer: Any, told: str) -> None:
     with ChatServer(say(answer)) as server:
         one = planner(server.url, tmp_path)
-        assert plan(one) == ruled()
+        (reason,) = {found.planner.partition(": ")[2] for found in plan(one)}
+        assert reason in {"makes no sense", "not the schema"}
         assert len(server.requests) == 2
         assert told in server.requests[1]["messages"][-1]["content"]
-        assert plan(one) == ruled(), "what took its place is final"
+        assert plan(one) == ruled(reason), "what took its place is final"
         assert len(server.requests) == 2
     outcomes = one.outcomes()
     assert (outcomes.asked, outcomes.from_cache, outcomes.retried, outcomes.schema_broken) == (1, 1, 1, 2)
@@ -182,11 +185,19 @@ def test_a_corrected_plan_is_taken(tmp_path: Path) -> None:
     assert one.outcomes().replaced == {}
 
 
-@pytest.mark.parametrize("act", [status(500), status(429), text("I am a teapot"), status(401)])
-def test_trouble_never_stops_planning_and_stays_what_it_was(tmp_path: Path, act: Any) -> None:
+@pytest.mark.parametrize(
+    ("act", "reason"),
+    [
+        (status(500), "server error"),
+        (status(429), "rate limited"),
+        (text("I am a teapot"), "not the schema"),
+        (status(401), "refused the key"),
+    ],
+)
+def test_trouble_never_stops_planning_and_stays_what_it_was(tmp_path: Path, act: Any, reason: str) -> None:
     with ChatServer(act) as server:
         first = [plan(planner(server.url, tmp_path), seed=seed) for seed in range(3)]
-        assert first == [ruled(seed=seed) for seed in range(3)]
+        assert first == [ruled(reason, seed=seed) for seed in range(3)]
         server.act = say(scenes(TEA))  # the server is well again
         asked = len(server.requests)
         assert [plan(planner(server.url, tmp_path), seed=seed) for seed in range(3)] == first

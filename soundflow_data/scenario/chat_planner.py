@@ -127,6 +127,9 @@ class ChatPlanner:
             answer = self._client.ask(question, lambda scenes: self._accept(scenes, known))
             if answer.value is not None:
                 return answer.value
+            instead = f"{self._rules.name}, as {self.name}: {answer.reason}"
+            plans = self._rules.plan(bag, dice, language)
+            return tuple(msgspec.structs.replace(plan, planner=instead) for plan in plans)
         return self._rules.plan(bag, dice, language)
 
     def outcomes(self) -> ChatOutcomes:
@@ -228,6 +231,7 @@ class ChatPlanner:
             ),
             before=tuple(sorted({*scene.before, *order_constraints(labels, self._ontology)})),
             excluded=tuple(sorted(barred)),
+            planner=self.name,
         )
 
     def _label(self, name: str) -> str:

@@ -79,6 +79,7 @@ class ScenePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         events: In planned order; a label may come more than once.
         before: Pairs (i, j) of indices into `events`: i starts before j.
         excluded: Labels that must not be heard, neither as events nor behind them.
+        planner: Who wrote it, and in whose place, such as `rules` or `rules, as chat: timed out`.
     """
 
     place: str
@@ -86,6 +87,7 @@ class ScenePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     events: tuple[SubEvent, ...]
     before: tuple[tuple[int, int], ...] = ()
     excluded: tuple[str, ...] = ()
+    planner: str = "rules"
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -22,9 +22,18 @@ MODEL_VARIABLE: Final = "SOUNDFLOW_CHAT_MODEL"
 KEY_VARIABLE: Final = "SOUNDFLOW_CHAT_KEY"
 
 
+PATIENCE: Final = {
+    "url", "answers", "timeout_s", "retries", "corrections", "backoff_s", "max_wait_s", "concurrency", "give_up_after",
+    "rest_s",
+}  # fmt: skip
+"""Settings of a server that decide how an answer is come by, not which: no part of a recipe's fingerprint."""
+
+
 def _secret(value: object) -> object:
-    """Takes anything as a key, so that no message about a wrong type shows it."""
-    return value if value is None or isinstance(value, SecretStr) else SecretStr(str(value).strip())
+    """Takes anything as a key, so that no message about a wrong type shows it; a blank is none."""
+    if value is None or isinstance(value, SecretStr):
+        return value
+    return SecretStr(str(value).strip()) if str(value).strip() else None
 
 
 class _Section(BaseModel):
@@ -113,13 +122,17 @@ class ScenarioSettings(_Section):
     @model_validator(mode="before")
     @classmethod
     def _from_environment(cls, data: Any) -> Any:
-        """Fills URL and model in, so that a resolved recipe is complete; only where a language model takes part."""
+        """Fills in what the environment knows, only where a language model takes part.
+
+        So a resolved recipe is complete, and workers on other machines get the key with it, in memory.
+        """
         if not isinstance(data, dict) or "chat" not in [data.get(key) for key in ("planner", "rewriter", "auditor")]:
             return data
         chat = data.get("chat") or {}
         if not isinstance(chat, dict):
             return data
-        found = {"url": os.environ.get(URL_VARIABLE, "").strip(), "model": os.environ.get(MODEL_VARIABLE, "").strip()}
+        variables = {"url": URL_VARIABLE, "model": MODEL_VARIABLE, "key": KEY_VARIABLE}
+        found = {field: os.environ.get(variable, "").strip() for field, variable in variables.items()}
         return {**data, "chat": {**found, **{key: value for key, value in chat.items() if value not in ("", None)}}}
 
     @model_validator(mode="after")
