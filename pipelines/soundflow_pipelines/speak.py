@@ -178,7 +178,9 @@ class Speaking:
         spoken: Good utterances of this command; `retried`, `failed`, `num_samples` and `seconds` likewise.
     """
 
-    def __init__(self, corpus: Corpus, out: Path, job: SpeakJob, source: SpokenSource, *, again: bool) -> None:
+    def __init__(
+        self, corpus: Corpus, out: Path, job: SpeakJob, source: SpokenSource, *, again: bool, piece: int
+    ) -> None:
         self.corpus = corpus
         self.out = out
         self.rounds = 0
@@ -190,6 +192,7 @@ class Speaking:
         self._job = job
         self._source = source
         self._again = again
+        self._piece = piece
         self._streams: dict[str, Sequence[int]] = {
             split: range(number) for split, number in corpus.recipe.streams_of_splits().items()
         }
@@ -278,7 +281,7 @@ class Speaking:
             RunError: Engine or models do not work, too many utterances are broken, or workers keep dying.
         """
         wanted = sorted(self.missing.values())
-        tasks = (PieceTask(wanted=tuple(wanted[i : i + PIECE])) for i in range(0, len(wanted), PIECE))
+        tasks = (PieceTask(wanted=tuple(wanted[i : i + self._piece])) for i in range(0, len(wanted), self._piece))
         for outcome in executor.run(self._job, tasks):
             if outcome.value is not None:
                 self._count(outcome.value)
@@ -288,6 +291,23 @@ class Speaking:
                 self.num_lost += 1
             yield outcome
             self._check_limits(outcome.value)
+
+    def fill(self, executor: Executor) -> None:
+        """Plans and speaks in turns until nothing is missing; for whoever needs no word about how far it is.
+
+        Raises:
+            RunError: See `plan` and `speak`, or a piece was lost.
+        """
+        while self.num_unsettled:
+            for _ in self.plan(executor):
+                pass
+            if not self.missing:
+                break
+            lost = [outcome.failure for outcome in self.speak(executor) if outcome.failure is not None]
+            if lost:
+                raise RunError(str(lost[0]))
+            self.assemble()
+        self.finish()
 
     def assemble(self) -> None:
         """Puts all pieces into the bank."""
@@ -335,6 +355,7 @@ def open_speaking(
     toolbox: Toolbox,
     *,
     batch: int = BATCH,
+    piece: int = PIECE,
     again: bool = False,
 ) -> Speaking:
     """Checks all that can be checked before any work.
@@ -345,6 +366,7 @@ def open_speaking(
         out: Folder of the bank that gets the utterances; one that is there is added to.
         toolbox: Engine, aligner and recogniser.
         batch: Utterances that a model gets at once.
+        piece: Utterances that are made and kept as one piece of work.
         again: Whether what has failed before is tried again.
 
     Raises:
@@ -368,7 +390,7 @@ def open_speaking(
         folder=out.resolve().parent / f".{out.name}.pieces" / hashlib.sha256(engine.version.encode()).hexdigest()[:16],
         batch=batch,
     )
-    return Speaking(corpus, out, job, source, again=again)
+    return Speaking(corpus, out, job, source, again=again, piece=piece)
 
 
 def without_bank(loaded: LoadedRecipe, manifest: Path | None = None) -> LoadedRecipe:
