@@ -21,7 +21,7 @@ from soundflow_trainer.files import whole_folder
 from soundflow_trainer.loading import BatchPlan, Examples, load_steps
 from soundflow_trainer.loop import train
 from soundflow_trainer.model import AudioInteractionModel
-from soundflow_trainer.optimization import RowMask, choose_parts, learning_rate
+from soundflow_trainer.optimization import RowMask, choose_parts, learning_rate, make_optimizers, set_rates
 from soundflow_trainer.presets import thinker_config
 from soundflow_trainer.stage import OptimizerSection, Stage, load_stage
 from soundflow_trainer.tokens import load_tokenizer
@@ -132,13 +132,38 @@ def test_rate_warms_up_and_falls_on_a_cosine():
     assert 0.2 < rates[99] < 0.21
 
 
+def test_muon_moves_inner_matrices_by_orthogonal_steps_and_adamw_the_rest(tokenizer):
+    model = new_model("tiny", tokenizer, chunk=6400, seed=0)
+    choose_parts(model, ["audio_tower", "adapter", "language_model", "lm_head"])
+    settings = OptimizerSection(kind="muon", lr=1e-3, matrix_lr=0.02, weight_decay=0.0)
+    optimizers = make_optimizers(model, settings)
+    set_rates(optimizers, 5e-4, settings)  # half of the peak
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    by_muon = {names[id(p)] for group in optimizers[1].param_groups for p in group["params"]}
+    assert {"audio_tower.proj.weight", "language_model.layers.1.mlp.down_proj.weight"} <= by_muon
+    assert not any("embed_tokens" in name or "conv" in name or "norm" in name for name in by_muon)
+    for name, parameter in model.named_parameters():
+        parameter.grad = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(len(name)))
+    for optimizer in optimizers:
+        optimizer.step()
+    moved = {name: parameter.detach() - before[name] for name, parameter in model.named_parameters()}
+    largest = torch.linalg.svdvals(moved["audio_tower.proj.weight"])
+    assert 0.01 * 0.6 < largest.min() < largest.max() < 0.01 * 1.3  # all directions by about the rate
+    assert moved["language_model.norm.weight"].abs().max() == pytest.approx(5e-4, rel=1e-3)  # AdamW's first step
+    with pytest.raises(ValidationError, match="muon needs whole matrices"):
+        make_stage(optimizer={"kind": "muon", "lr": 1e-3}, sharding="fsdp")
+
+
 # -- resuming --------------------------------------------------------------------------------------------------------
 
 
-def test_a_run_in_pieces_has_equal_weights(tmp_path):
-    run(make_stage(), tmp_path / "whole")
+@pytest.mark.parametrize("kind", ["adamw", "muon"])
+def test_a_run_in_pieces_has_equal_weights(kind, tmp_path):
+    stage = make_stage(optimizer={"kind": kind, "lr": 1e-3})
+    run(stage, tmp_path / "whole")
     for stop in (1, 3, 4, 6):
-        run(make_stage(), tmp_path / "pieces", stop_at=stop)
+        run(stage, tmp_path / "pieces", stop_at=stop)
     assert equal(weights_of(tmp_path / "whole", 6), weights_of(tmp_path / "pieces", 6))
     progress = [read_progress(tmp_path / name / "checkpoints" / "step-00000006") for name in ("whole", "pieces")]
     assert progress[0].reader == progress[1].reader == ReaderState(seed=3, epoch=1, position=4)

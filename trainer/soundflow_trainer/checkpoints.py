@@ -2,7 +2,7 @@
 
 checkpoints/step-00000500/
   model/           a model folder, see `soundflow_trainer.weights`
-  optimizer.pt     state of AdamW, by parameter name
+  optimizer.pt     state of the optimizers, by parameter name
   progress.json    step, reader state, RNG
   seal.json        SHA-256 of every other file; written last
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -75,7 +76,7 @@ class Checkpoints:
         module: nn.Module,
         model: AudioInteractionModel,
         tokenizer: StreamTokenizer,
-        optimizer: torch.optim.Optimizer,
+        optimizers: Sequence[torch.optim.Optimizer],
         progress: Progress,
         world: World,
         adapted: bool = False,
@@ -83,7 +84,7 @@ class Checkpoints:
         """Writes a checkpoint, with merged adapters when `adapted`; called by all ranks, written by the first."""
         gathered = cast("dict[str, torch.Tensor]", get_model_state_dict(module, options=_FULL))
         weights = {name.removeprefix("module."): tensor for name, tensor in gathered.items()}
-        state = get_optimizer_state_dict(module, optimizer, options=_FULL)
+        state = get_optimizer_state_dict(module, tuple(optimizers), options=_FULL)
         if world.leads:
             with whole_folder(self._folder / f"step-{progress.step:08d}") as folder:
                 (folder / MODEL).mkdir()
@@ -129,15 +130,15 @@ def read_progress(folder: Path) -> Progress:
     return msgspec.json.decode((folder / "progress.json").read_bytes(), type=Progress)
 
 
-def restore_optimizer(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Takes up the optimizer's state.
+def restore_optimizers(folder: Path, module: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> None:
+    """Takes up the state of the optimizers.
 
     Raises:
         SoundFlowError: It belongs to other parameters.
     """
     state: dict[str, Any] = torch.load(folder / "optimizer.pt", map_location="cpu", weights_only=True)
     try:
-        set_optimizer_state_dict(module, optimizer, state, options=_FULL)
+        set_optimizer_state_dict(module, tuple(optimizers), state, options=_FULL)
     except (KeyError, RuntimeError, ValueError) as error:
         raise SoundFlowError(f"{folder.name}: its optimizer belongs to other parameters: {error}") from error
 

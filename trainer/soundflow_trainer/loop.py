@@ -30,7 +30,7 @@ from soundflow_trainer.loading import BatchPlan, Examples, Source, load_steps
 from soundflow_trainer.logs import RunLog
 from soundflow_trainer.loss import LossCounts, LossWeights, loss_counts, loss_sums, total_loss
 from soundflow_trainer.model import AudioInteractionModel
-from soundflow_trainer.optimization import RowMask, choose_parts, learning_rate, make_optimizer
+from soundflow_trainer.optimization import RowMask, choose_parts, learning_rate, make_optimizers, set_rates
 from soundflow_trainer.packing import Batch, useful_share
 from soundflow_trainer.pictures import draw
 from soundflow_trainer.stage import Stage
@@ -153,9 +153,9 @@ class _Run:
         bf16 = stage.precision == "bf16"
         self.module = spread(self.model, self.world, sharding=stage.sharding, bf16=bf16)
         self.rows = RowMask(self.model, stage.train, self.tokenizer)
-        self.optimizer = make_optimizer(self.module, stage.optimizer)
+        self.optimizers = make_optimizers(self.module, stage.optimizer)
         if folder is not None:
-            store.restore_optimizer(folder, self.module, self.optimizer)
+            store.restore_optimizers(folder, self.module, self.optimizers)
         self.weights = LossWeights(stream=stage.loss.stream, response=stage.loss.response)
         self.autocast = torch.autocast(self.world.device.type, torch.bfloat16, enabled=bf16)
         self.validation: Validation = choose_validation(
@@ -197,8 +197,7 @@ class _Run:
 
     def _train_step(self, batches: list[Batch], began: float, waited: float) -> None:
         rate = learning_rate(self.step, self.stage.steps, self.stage.optimizer)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        set_rates(self.optimizers, rate, self.stage.optimizer)
         counts = loss_counts(batches, response_token=self.tokenizer.response, weights=self.weights)
         counts = _over_ranks(counts, self.world)
         passes = self.world.max(len(batches))
@@ -218,8 +217,9 @@ class _Run:
             control += share * sums.control.item() / max(counts.control, 1e-9)
         self.rows.apply()
         norm = nn.utils.clip_grad_norm_(self.module.parameters(), self.stage.optimizer.clip_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         self.step += 1
         self.state = self.source.advance(self.state, self.stage.batch.streams)
         self._report(batches, text, control, rate, float(norm), began, waited)
@@ -272,7 +272,7 @@ class _Run:
             module=self.module,
             model=self.model,
             tokenizer=self.tokenizer,
-            optimizer=self.optimizer,
+            optimizers=self.optimizers,
             progress=progress,
             world=self.world,
             adapted=self.stage.lora is not None,

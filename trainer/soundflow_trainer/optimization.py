@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Final
 
 import torch
 from torch import nn
 from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.optim import Optimizer
 
 from soundflow_data.errors import SoundFlowError
 from soundflow_trainer.model import AudioInteractionModel
 from soundflow_trainer.stage import OptimizerSection, Part
 from soundflow_trainer.tokens import StreamTokenizer
+
+_OUTER: Final = ("embed_tokens.weight", "lm_head.weight")  # tables, whose rows are learned one by one
 
 
 def choose_parts(model: AudioInteractionModel, parts: Collection[Part]) -> None:
@@ -68,8 +72,12 @@ class RowMask:
                 gradient.mul_(rows)
 
 
-def make_optimizer(model: nn.Module, settings: OptimizerSection) -> torch.optim.AdamW:
-    """Builds AdamW; biases, norms and embedding tables do not decay.
+def make_optimizers(model: nn.Module, settings: OptimizerSection) -> tuple[Optimizer, ...]:
+    """Builds AdamW, or Muon for the inner matrices and AdamW for the rest; biases, norms and tables do not decay.
+
+    Muon makes each update of a matrix orthogonal, so that all directions learn at one pace. Small models from scratch
+    then need several times fewer steps. It is for the linear layers between the embedding table and the head.
+    Source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024).
 
     Raises:
         SoundFlowError: Nothing is trainable.
@@ -77,10 +85,30 @@ def make_optimizer(model: nn.Module, settings: OptimizerSection) -> torch.optim.
     trained = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
     if not trained:
         raise SoundFlowError("no parameter is trained; name at least one part in `train`")
-    decays = [p for name, p in trained if p.ndim >= 2 and "embed_tokens" not in name]
-    stays = [p for name, p in trained if p.ndim < 2 or "embed_tokens" in name]
+    inner: list[nn.Parameter] = []
+    decays: list[nn.Parameter] = []
+    stays: list[nn.Parameter] = []
+    for name, parameter in trained:
+        if settings.kind == "muon" and parameter.ndim == 2 and not name.endswith(_OUTER):
+            inner.append(parameter)
+        else:
+            (decays if parameter.ndim >= 2 and "embed_tokens" not in name else stays).append(parameter)
     groups = [{"params": decays, "weight_decay": settings.weight_decay}, {"params": stays, "weight_decay": 0.0}]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=settings.lr, betas=settings.betas)
+    optimizers: list[Optimizer] = []
+    if decays or stays:
+        groups = [group for group in groups if group["params"]]
+        optimizers.append(torch.optim.AdamW(groups, lr=settings.lr, betas=settings.betas))
+    if inner:
+        optimizers.append(torch.optim.Muon(inner, lr=settings.matrix_lr, weight_decay=settings.weight_decay))
+    return tuple(optimizers)
+
+
+def set_rates(optimizers: Sequence[Optimizer], rate: float, settings: OptimizerSection) -> None:
+    """Sets the rate of a step; that of Muon keeps its proportion to that of AdamW."""
+    for optimizer in optimizers:
+        own = rate * settings.matrix_lr / settings.lr if isinstance(optimizer, torch.optim.Muon) else rate
+        for group in optimizer.param_groups:
+            group["lr"] = own
 
 
 def learning_rate(step: int, steps: int, settings: OptimizerSection) -> float:

@@ -79,9 +79,16 @@ class LoraSection(_Section):
 
 
 class OptimizerSection(_Section):
-    """AdamW with warm-up and cosine."""
+    """AdamW with warm-up and cosine, or Muon for the matrices inside the model and AdamW for the rest.
 
+    Attributes:
+        lr: Peak rate of AdamW.
+        matrix_lr: Peak rate of Muon; its updates have a fixed size, so it is much higher.
+    """
+
+    kind: Literal["adamw", "muon"] = "adamw"
     lr: Annotated[float, Field(gt=0)]
+    matrix_lr: Annotated[float, Field(gt=0)] = 0.02
     final_lr_share: Share = 0.0
     betas: tuple[float, float] = (0.9, 0.95)
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
@@ -129,6 +136,12 @@ class Stage(_Section):
     sharding: Literal["none", "fsdp"] = "none"
     out: Path | None = Field(None, description="Run folder; runs/<name> when it is not given here or with --out.")
     threads: Annotated[int, Field(ge=0)] = Field(0, description="CPU threads of torch; 0 leaves its own choice.")
+
+    @model_validator(mode="after")
+    def _muon_sees_whole_matrices(self) -> Stage:
+        if self.optimizer.kind == "muon" and self.sharding == "fsdp":
+            raise ValueError("optimizer.kind: muon needs whole matrices; use sharding: none, or kind: adamw")
+        return self
 
     @model_validator(mode="after")
     def _adapters_are_trained(self) -> Stage:
