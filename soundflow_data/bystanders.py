@@ -12,11 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from soundflow_data.exchanges import draw_exchange
 from soundflow_data.library import Sound
 from soundflow_data.scene import Scene
 from soundflow_data.stage import Heard
 
 REPLY_SHARE = 0.3  # of asides that the other person answers
+REAL_SHARE = 0.3  # of small talk that comes from banks of instructions, where a split has some
 NAME_FIRST_SHARE = 0.7
 LATE = 0.6  # of the time that the episode may take; from then on no interlude takes up any
 
@@ -33,14 +35,19 @@ def aside(scene: Scene, text: str = "", *, speaker: str = "", reason: str = "add
     table = scene.texts("asides")
     name = scene.choice(table["names"])
     heard = scene.say(
-        address(scene, text or scene.phrase(table["talk"]), name),
-        speaker=speaker or scene.choice(("user", "visitor")),
+        address(scene, text or small_talk(scene), name), speaker=speaker or scene.choice(("user", "visitor"))
     )
     scene.stay_silent(heard, reason)
     if scene.chance(REPLY_SHARE):
         scene.pause(0.2, 0.8)
         scene.stay_silent(scene.say(scene.phrase(table["replies"]), speaker="neighbour"), reason)
     return heard
+
+
+def small_talk(scene: Scene) -> str:
+    """Draws what people say to each other, or a question of a bank that this time is somebody else's to answer."""
+    exchange = draw_exchange(scene, share=REAL_SHARE)
+    return exchange.text if exchange else scene.phrase(scene.texts("asides")["talk"])
 
 
 def anybody(scene: Scene) -> str:
@@ -53,7 +60,8 @@ def address(scene: Scene, text: str, name: str) -> str:
     comma = "，" if scene.language == "zh" else ", "
     if scene.chance(NAME_FIRST_SHARE):
         return name + comma + (text if text.startswith(("I ", "I'")) else text[:1].lower() + text[1:])
-    return text[:-1] + comma + name + text[-1]
+    end = len(text) - (not text[-1].isalnum())
+    return text[:end] + comma + name + text[end:]
 
 
 def pass_by(
@@ -74,8 +82,7 @@ def interlude(
     *,
     unlike: Sound | Sequence[Sound] = (),
     most: int = 2,
-    talk: bool = True,
-    sounds: bool = True,
+    talk: float = 0.4,
     gap_s: tuple[float, float] = (0.6, 2.5),
 ) -> None:
     """Lets up to `most` things happen that the assistant has no part in, each followed by a pause.
@@ -84,14 +91,13 @@ def interlude(
         scene: The stream.
         unlike: What the sounds must not be taken for.
         most: The number of things is drawn from 0 to this.
-        talk: Whether people may talk.
-        sounds: Whether sounds may be heard; none are where the split has none.
+        talk: Share of talk among them, 0 for none at all. Where the split has no sounds, the rest is talk too.
         gap_s: Range of the pauses.
     """
     for _ in range(scene.integer(0, most)):
         if scene.late(LATE):
             return  # what matters must still fit
-        if sounds and scene.has_sounds and (not talk or scene.chance(0.6)):
+        if scene.has_sounds and not scene.chance(talk):
             pass_by(scene, unlike=unlike)
         elif talk:
             aside(scene)

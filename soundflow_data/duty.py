@@ -1,6 +1,7 @@
 """Work that the assistant does for a while, such as transcribing: what starts it, and what ends it.
 
-written   instruction "Write down every word."       holds for the whole stream, and for everybody's speech
+written   instruction "Write down every word."       holds for the whole stream, and for everybody's speech;
+                                                     never where other sub-tasks share the stream
 spoken    user     [ write down what she says ]                        [ that's all, thank you ]
           speaker                                 [ ... words ... ]                              [ words ]
           response                             ^ "Okay."  words                               ^ "Okay."
@@ -48,7 +49,7 @@ def begin(scene: Scene, *, written: Table, spoken: Table, idle: Callable[[], Hea
         raise Drop("too few voices", f"a spoken request covers other people; {scene.num_voices()} voices are too few")
     if scene.episode == 0 and not scene.mixed and (few or not scene.chance(SPOKEN_SHARE)):
         scene.instruct(scene.phrase(written))
-    if scene.instruction:
+    if is_written(scene):
         return
     table = scene.texts("duty")
     for _ in range(scene.integer(0, 1)):
@@ -59,9 +60,14 @@ def begin(scene: Scene, *, written: Table, spoken: Table, idle: Callable[[], Hea
     scene.pause(0.3, 1.5)
 
 
+def is_written(scene: Scene) -> bool:
+    """Tells whether the work was asked for before the stream; other sub-tasks' instructions ask for none."""
+    return bool(scene.instruction) and not scene.mixed
+
+
 def end(scene: Scene, *, idle: Callable[[], Heard]) -> None:
     """Ends work that a spoken request began; see `begin`."""
-    if scene.instruction:
+    if is_written(scene):
         return
     table = scene.texts("duty")
     stop = scene.say(scene.phrase(table["stops"]))

@@ -9,7 +9,7 @@ from soundflow_data.scene import Scene
 
 WARNINGS = {
     "en": ["{advice}", "[Excuse me|Sorry to interrupt|Listen|Attention|Just so you know]. {advice}"],
-    "zh": ["{advice}", "[打扰一下|听我说|请注意|提醒一下]。{advice}"],
+    "zh": ["{advice}", "[打扰一下|听我说|请注意|提醒一下|不好意思]。{advice}"],
 }
 
 
@@ -24,7 +24,7 @@ def watch(scene: Scene, domain: str, talk: Mapping[str, Sequence[str]]) -> None:
     Raises:
         Drop: The split has no sound of the domain.
     """
-    steps = ["harmless"] * scene.integer(0, 2) + ["talk"] * scene.integer(0, 1)
+    steps = ["harmless"] * scene.integer(0, 2) + ["talk"] * scene.chance(0.3)
     steps += ["danger"] * scene.chance(0.65)
     for step in scene.sample(steps or ["harmless"], len(steps) or 1):
         if step == "danger":

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,8 @@ from soundflow_data.bank.readers.builtin_sounds import BuiltinSounds
 from soundflow_data.bank.readers.schema_guided import SchemaGuided
 from soundflow_data.corpus import Corpus
 from soundflow_data.errors import Drop, SubtaskError
-from soundflow_data.ontology import load_abilities, load_ontology
+from soundflow_data.ontology import load_abilities, load_ontology, load_proactive
+from soundflow_data.parallel import PARTS
 from soundflow_data.phrases import count_forms
 from soundflow_data.recipe import load_recipe
 from soundflow_data.subtasks import ABILITIES, builtin_subtasks, find_subtask, load_subtask
@@ -119,34 +121,63 @@ def test_files_are_short_and_drawn(name: str) -> None:
     assert "response" in drawing, "the docstring draws one example stream"
 
 
+FEWEST_FORMS = 300
+SHARED = {  # tables that are read on behalf of a sub-task, by what it calls
+    "begin(": ("duty",),
+    "write_down(": ("duty", "sentences"),
+    "translate_sentences(": ("duty", "parallel_sentences"),
+    "translate_phrases(": ("duty",),
+}
+VALUES = ("capitals", "music")  # tables of values for slots
+SLOT_SIZES = {  # how many values a slot may take, at the least; 1 where other slots of the text decide it
+    "sound": 100, "first": 100, "second": 100, "later": 100, "a": 70, "b": 70, "c": 70, "fact": 100, "how": 2,
+    "country": 30, "wrong": 5, "right": 5, "seconds": 10, "errand": 5, "number": 3, "device": 10, "request": 30,
+    "n": 3, "city": 1, "sum": 1, "room": 7, "degrees": 7, "percent": 6, "genre": 6,
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_texts_are_varied(name: str) -> None:
+    """Enumerates templates and the values of their slots; what bystanders say is not counted."""
+    task = load_subtask(builtin_subtasks()[name])
+    for language in task.languages:
+        assert count_texts(name, language) >= FEWEST_FORMS, language
+
+
+def count_texts(name: str, language: str) -> int:
+    """Counts the texts that a sub-task has of its own in a language."""
     path = builtin_subtasks()[name]
     source = path.read_text(encoding="utf-8")
-    tables = [load_texts(table) for table in re.findall(r'texts\("(\w+)"\)', source)]
-    tables += [load_texts("parallel_sentences")] * ("draw_sentence" in source)
-    tables += [load_texts("parallel_phrases")] * ("draw_phrases" in source)
-    tables += [WARNINGS] * ("watch(" in source)
+    names = set(re.findall(r'texts\("(\w+)"\)', source)) - {*VALUES}
+    names.update(table for call, tables in SHARED.items() if call in source for table in tables)
     own = load_subtask(path).screenplay.__globals__
+    tables = [load_texts(one) for one in sorted(names)]
     tables += [table for key, table in own.items() if key.isupper() and isinstance(table, dict | list)]
-    assert sum(map(_forms, tables)) >= 300
+    sizes = {**SLOT_SIZES, "sound": len(load_texts("music"))} if 'texts("music")' in source else SLOT_SIZES
+    count = sum(_forms(table, language, sizes) for table in tables)
+    if "translate_phrases(" in source:
+        parts = load_texts("parallel_phrases")
+        count += math.prod(len(parts[part]) for part in PARTS)
+    if "watch(" in source:
+        sounds = load_proactive()[name.split("/")[1]].sounds.values()
+        advice = sum(len(sound.answers(language)) for sound in sounds)
+        count += _forms(WARNINGS, language, {"advice": advice})
+    return count
 
 
-def _forms(table: object) -> int:
-    """Counts surface forms; a template with the name of a sound has one for every sound, and so on."""
+def _forms(table: object, language: str, sizes: Mapping[str, int]) -> int:
     if isinstance(table, str):
-        slots = set(re.findall(r"{(\w+)}", table))
-        product = len(load_ontology()) if slots & {"sound", "first", "second", "a", "later"} else 1
-        product *= 12 if "seconds" in slots else 1
-        product *= 30 if "advice" in slots else 1  # answers of a proactive domain, per language
-        return count_forms([table]) * product
+        return count_forms([table]) * math.prod(sizes[slot] for slot in set(re.findall(r"{(\w+)}", table)))
     if isinstance(table, dict):
-        product = 1
-        slots = table.get("slots", {})
-        for values in slots.values() if isinstance(slots, dict) else ():
-            product *= len(values)
-        return product * sum(_forms(value) for key, value in table.items() if key != "slots")
-    return sum(map(_forms, table)) if isinstance(table, list) else 1
+        if language in table:
+            inner = table[language]
+        else:
+            inner = [value for key, value in table.items() if key not in {"slots", "values", "en", "zh"}]
+        for slot, values in table.get("slots", {}).items() if isinstance(table.get("slots"), dict) else ():
+            sizes = {**sizes, slot: len(values)}
+        sizes = {**sizes, "value": len(table.get("values", ()))}
+        return _forms(inner, language, sizes)
+    return sum(_forms(one, language, sizes) for one in table) if isinstance(table, list) else 0
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -282,8 +313,8 @@ def test_delegated_results_come_when_they_are_there(play: Callable[..., list[Tim
                 results += 1
                 task = response.call.arguments["id"]
                 assert task not in cancelled
-                assert response.call.arguments["issued_s"] * SAMPLE_RATE == issued[task].evidence
-                assert response.call.arguments["returned_s"] * SAMPLE_RATE == response.due
+                assert round(response.call.arguments["issued_s"] * SAMPLE_RATE) == issued[task].evidence
+                assert round(response.call.arguments["returned_s"] * SAMPLE_RATE) == response.due
     assert results
 
 

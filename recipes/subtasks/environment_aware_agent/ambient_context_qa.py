@@ -5,60 +5,48 @@ user                                                           [ what did you he
 response                                                                                   ^ "A kettle whistling."
 """
 
-from soundflow_data import Scene, subtask
+from soundflow_data import Heard, Scene, subtask
 from soundflow_data.bystanders import anybody, aside
+from soundflow_data.library import Sound
 
-QUESTIONS = {
-    "en": {
-        "first": ["[what was|which was] the first sound[ you heard|]?", "what did you hear first[ of all|]?"],
-        "last": [
-            "[what was|which was] the last sound[ you heard| just now|]?",
-            "what was that [just now|a moment ago]?",
-        ],
-        "before": ["what [did you hear|was there] [right |]before {later}?", "which sound came before {later}?"],
-        "whether": ["[did you hear|was there] {sound}[ just now| earlier|]?", "has there been {sound}?"],
-    },
-    "zh": {
-        "first": ["第一个声音是什么？", "你最先听到[了|的是]什么？"],
-        "last": ["[刚才|]最后一个声音是什么？", "刚刚那是什么声音？"],
-        "before": ["{later}之前[是什么声音|你听到了什么]？"],
-        "whether": ["[刚才|之前|]有{sound}吗？", "你听到{sound}了吗？"],
-    },
-}
-ANSWERS = {
-    "en": ["{sound}.", "[it was|that was|I heard] {sound}."],
-    "zh": ["{sound}。", "[是|我听到的是]{sound}。"],
-}
-YES = {"en": ["yes, [I heard|there was] {sound}."], "zh": ["[有|听到了]，有{sound}。"]}
-NO = {"en": ["no, [I did not hear|there was no sign of] {sound}."], "zh": ["没有，[我没听到|没有听到]{sound}。"]}
+Past = list[tuple[Sound, Heard]]
 
 
 @subtask(ability="environment_aware_agent", background=False, needs=("speech", "sounds"))
 def ambient_context_qa(scene: Scene) -> None:
-    heard = []
+    past: Past = []
     opening = not scene.events  # only then is the first sound of the episode the first of all
-    for _ in range(scene.integer(2, 4)):
-        sound = scene.choose_distractor(fresh=True)  # so that "before the doorbell" has one meaning
-        heard.append((sound, scene.play(sound, max_s=4.0)))
-        scene.stay_silent(heard[-1][1], "nobody asked about it yet")
-        scene.pause(0.8, 3.0)
+    count = scene.integer(2, 3)
+    for n in range(1, count + 1):
         if scene.chance(0.5):
             aside(scene)
             scene.pause(0.5, 2.0)
-    absent = scene.choose_distractor(fresh=True)
-    about = scene.choice(["last", "before", "whether", "not", *(["first"] if opening else [])])
-    place = {"first": 0, "last": -1, "before": -2}.get(about, scene.integer(0, len(heard) - 1))
-    sound, source = heard[place]
-    asked = absent if about == "not" else sound
-    table = QUESTIONS[scene.language]["whether" if about == "not" else about]
-    words = scene.phrase(table, sound=asked.phrase, later=heard[-1][0].phrase)
-    if scene.chance(0.6):
-        aside(scene, words)
+        sound = scene.choose_distractor(fresh=True)  # so that "before the doorbell" has one meaning
+        past.append((sound, scene.play(sound, max_s=4.0)))
+        scene.stay_silent(past[-1][1], "nobody asked about it yet")
+        scene.pause(0.8, 2.5)
+        if n == count or scene.chance(0.5):
+            _ask(scene, past, opening=opening)
+    if scene.chance(0.5):
+        aside(scene)
+
+
+def _ask(scene: Scene, past: Past, *, opening: bool) -> None:
+    words = scene.texts("ambient_context_qa")
+    options = ["last", "whether", "absent", *(["first"] if opening else []), *(["before"] if len(past) > 1 else [])]
+    about = scene.choice(options)
+    place = {"first": 0, "last": -1, "before": -2}.get(about, scene.integer(0, len(past) - 1))
+    sound, source = past[place]
+    asked = scene.choose_distractor(fresh=True) if about == "absent" else sound
+    table = words["questions"]["whether" if about == "absent" else about]
+    question = scene.phrase(table, sound=asked.phrase, later=past[-1][0].phrase)
+    if scene.chance(0.5):
+        aside(scene, question)
         scene.pause(0.6, 2.0)
-    question = scene.say(words, speaker=anybody(scene))
-    answer = {"whether": YES, "not": NO}.get(about, ANSWERS)
-    scene.respond(scene.phrase(answer, sound=asked.phrase), evidence=question.end, on=[source, question])
+    heard = scene.say(question, speaker=anybody(scene))
+    answers = words[{"whether": "found", "absent": "absent"}.get(about, "answers")]
+    scene.respond(scene.phrase(answers, sound=asked.phrase), evidence=heard.end, on=[source, heard])
     scene.pause(0.6, 2.0)
-    for _ in range(scene.integer(0, 2)):
-        aside(scene, words if scene.chance(0.3) else "")
+    if scene.chance(0.7):
+        aside(scene, question if scene.chance(0.5) else "")  # somebody else is asked as well
         scene.pause(0.5, 1.5)

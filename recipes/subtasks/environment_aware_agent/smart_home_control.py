@@ -19,8 +19,9 @@ Request = tuple[str, ToolCall, str]
 def smart_home_control(scene: Scene) -> None:
     home = load_texts("smart_home")
     scene.instruct(scene.phrase(home["instructions"]))
-    interlude(scene, most=2)
-    if scene.chance(0.4):
+    early, late = scene.chance(0.25), scene.chance(0.5)
+    interlude(scene, most=1)
+    if early:
         aside(scene, _draw(scene, home)[0])
         scene.pause(0.6, 2.0)
     devices = scene.offers(*home["devices"])
@@ -43,6 +44,9 @@ def smart_home_control(scene: Scene) -> None:
         scene.wait_until(noise.end)
     else:
         _when(scene, home)
+    if late:
+        scene.pause(0.6, 2.0)
+        aside(scene, _draw(scene, home)[0])
 
 
 def _when(scene: Scene, home: dict) -> None:  # type: ignore[type-arg]

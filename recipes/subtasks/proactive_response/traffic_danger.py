@@ -15,6 +15,7 @@ TALK = {  # about such things, which is no such thing
         "[where|when] [does the bus stop|do we cross|did you park]?",
         "[I heard|there was] [a siren|a crash|a train] [last night|near the school|an hour ago].",
         "[wear|take|do not forget] your [helmet|lamp|bright jacket] [when you ride|tonight|on the bike].",
+        "[how long|how far] is it to [the station|the bridge|your office] [by bike|on foot|in this traffic]?",
     ],
     "zh": [
         "[今天|这周|这会儿][路上很滑|那条街封了|路口车很多]。",
@@ -22,6 +23,9 @@ TALK = {  # about such things, which is no such thing
         "[公交车停在哪儿|我们在哪儿过马路|你车停哪儿了]？",
         "[昨晚|刚才|一小时前]我听说[有警笛|撞车了|火车晚点]。",
         "[骑车|晚上|出门][戴上头盔|开着灯|穿亮色衣服]。",
+        "[骑车|走路|坐公交]到[车站|桥边|公司]要多久？",
+        "[前面|学校门口|桥上][总是堵车|在修路|限速了]。",
+        "[你看到|听说][那起事故|那辆救护车|那次追尾]了吗？",
     ],
 }
 

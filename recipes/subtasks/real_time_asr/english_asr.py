@@ -6,12 +6,9 @@ sound                                                               [ horn ]
 response                              ^ "Okay." the train leaves at nine ]                              ^ "Done."
 """
 
-from soundflow_data import Heard, Scene, subtask
-from soundflow_data.bystanders import interlude
-from soundflow_data.duty import begin, end
-from soundflow_data.texts import load_texts
+from soundflow_data import Scene, subtask
+from soundflow_data.transcription import write_down
 
-LANGUAGE, OTHER = "en", "zh"
 INSTRUCTIONS = [
     "[Write down|Transcribe] [what you hear in English|the English speech|every English word][ word by word|].",
     "[Give me|I need] a live English transcript[ of the speaker|].",
@@ -27,23 +24,18 @@ REQUESTS = {
         "[请|帮我]边听边记[客人|我同事]的英语[，谢谢|]。",
     ],
 }
+RECORDINGS = {
+    "en": [
+        "[please |can you |could you |]write down [what is said in this recording|this recording for me], in English.",
+        "[I will play|here comes] a recording, [transcribe|take down] [the English|every English word].",
+    ],
+    "zh": [
+        "[请|麻烦你|]把[这段录音|录音里]的英语[逐字|实时][写下来|记下来]。",
+        "[我放一段录音|下面是录音]，[请|帮我][听写|写下]其中的英语。",
+    ],
+}
 
 
 @subtask(ability="real_time_asr", languages=("en",), needs=("speech",))
 def english_asr(scene: Scene) -> None:
-    def speak() -> Heard:
-        if scene.instruction and scene.has_recordings and scene.chance(0.7):
-            return scene.recite(language=LANGUAGE, speaker="speaker")
-        text = scene.phrase(load_texts("sentences")[LANGUAGE])
-        return scene.say(text, language=LANGUAGE, speaker="speaker")
-
-    begin(scene, written=INSTRUCTIONS, spoken=REQUESTS, idle=speak)
-    for _ in range(scene.integer(1, 4)):
-        scene.transcribe(speak())
-        scene.pause(0.3, 2.0)
-        if scene.num_voices(OTHER) and scene.chance(0.25):
-            foreign = scene.say(scene.phrase(load_texts("sentences")[OTHER]), language=OTHER, speaker="guest")
-            scene.stay_silent(foreign, "not in the language that was asked for")
-            scene.pause(0.3, 1.5)
-        interlude(scene, most=1, talk=False, gap_s=(0.3, 1.2))
-    end(scene, idle=speak)
+    write_down(scene, language="en", other="zh", written=INSTRUCTIONS, spoken=REQUESTS, played=RECORDINGS)

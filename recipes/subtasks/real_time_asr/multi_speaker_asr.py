@@ -52,5 +52,5 @@ def multi_speaker_asr(scene: Scene) -> None:
         scene.transcribe(speak(person), mark=mark)
         said.append(person)
         scene.pause(0.3, 1.5)
-        interlude(scene, most=1, talk=False, gap_s=(0.3, 1.0))
+        interlude(scene, most=1, talk=0.0, gap_s=(0.3, 1.0))
     end(scene, idle=speak)

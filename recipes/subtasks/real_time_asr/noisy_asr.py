@@ -7,6 +7,7 @@ response            the  train  leaves  at  nine
 
 from soundflow_data import Heard, Scene, subtask
 from soundflow_data.duty import begin, end
+from soundflow_data.transcription import RECORDED_SHARE
 
 INSTRUCTIONS = {
     "en": [
@@ -26,6 +27,16 @@ REQUESTS = {
     "zh": [
         "[这里很吵|声音太大了|我听不清]，[请|麻烦你|]写下[客人|主讲人]说的话。",
         "[请|帮我]在这噪声里[逐字|实时]记下[客人|我同事]说的。",
+    ],
+}
+RECORDINGS = {
+    "en": [
+        "[I will play a recording|here comes a recording], it is noisy; [write it down|take down the words].",
+        "[please |can you |could you |]write down this noisy recording[ word by word| for me|].",
+    ],
+    "zh": [
+        "[我放一段录音|下面是录音]，噪声很大，[请|帮我]写下里面说的话。",
+        "[请|麻烦你|]把这段嘈杂的录音[逐字|]记下来。",
     ],
 }
 NOISES = (
@@ -64,18 +75,19 @@ NOISES = (
 
 @subtask(ability="real_time_asr", needs=("speech", "sounds"))
 def noisy_asr(scene: Scene) -> None:
+    recorded = scene.has_recordings and scene.chance(RECORDED_SHARE)
+
     def speak() -> Heard:
-        if scene.instruction and scene.has_recordings and scene.chance(0.6):
+        if recorded:
             return scene.recite(speaker="speaker", max_s=8.0)
         return scene.say(scene.phrase(scene.texts("sentences")), speaker="speaker")
 
-    begin(scene, written=INSTRUCTIONS, spoken=REQUESTS, idle=speak)
+    begin(scene, written=INSTRUCTIONS, spoken=RECORDINGS if recorded else REQUESTS, idle=speak)
     for _ in range(scene.integer(2, 4)):
         noise = scene.play(scene.choose_sound(labels=NOISES, assistant="silent"), max_s=8.0, meanwhile=True)
         scene.pause(0.2, 1.5)
         if scene.chance(0.75):
-            heard = speak()
-            scene.transcribe(heard)
+            scene.transcribe(speak())
         else:
             scene.stay_silent(noise, "noise without words")
         scene.wait_until(noise.end)

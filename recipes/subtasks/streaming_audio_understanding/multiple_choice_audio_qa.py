@@ -8,41 +8,10 @@ response                                                              ^ "Two, a 
 from soundflow_data import Scene, subtask
 from soundflow_data.bystanders import anybody, aside, interlude, pass_by
 
-QUESTIONS = {
-    "en": {
-        "before": [
-            "[which of these comes|what will you hear] next: one, {a}, two, {b}, [or |]three, {c}?",
-            "[listen|quiz time|one for you]: is the next sound one, {a}, two, {b}, or three, {c}?",
-        ],
-        "after": [
-            "[what was that|which one was it|what did you just hear]: one, {a}, two, {b}, [or |]three, {c}?",
-            "was that [sound |noise |]one, {a}, two, {b}, or three, {c}?",
-        ],
-    },
-    "zh": {
-        "before": [
-            "[下一个声音|接下来]是哪一个：第一，{a}，第二，{b}，还是第三，{c}？",
-            "[听好了|考考你]，[等会儿|马上]听到的是第一，{a}，第二，{b}，还是第三，{c}？",
-        ],
-        "after": [
-            "[刚才|刚刚]那是哪一个：第一，{a}，第二，{b}，还是第三，{c}？",
-            "[刚才的声音|那个动静]是第一，{a}，第二，{b}，还是第三，{c}？",
-        ],
-    },
-}
-ANSWERS = {
-    "en": ["{number}, {sound}.", "[it is|that is|I choose|my answer is] {number}, {sound}."],
-    "zh": ["{number}，{sound}。", "[是|我选|答案是]{number}，{sound}。"],
-}
-NONE = {
-    "en": ["none of [these|the three|them], [it was|I heard] {sound}."],
-    "zh": ["[都不是|一个都不对]，[是|我听到的是]{sound}。"],
-}
-NUMBERS = {"en": ("one", "two", "three"), "zh": ("第一个", "第二个", "第三个")}
-
 
 @subtask(ability="streaming_audio_understanding", background=False, needs=("speech", "sounds"))
 def multiple_choice_audio_qa(scene: Scene) -> None:
+    words = scene.texts("multiple_choice_audio_qa")
     interlude(scene, most=2)
     sound = scene.choose_distractor()
     choices = [sound]
@@ -54,7 +23,7 @@ def multiple_choice_audio_qa(scene: Scene) -> None:
         offered[right] = sound
     slots = {key: one.phrase for key, one in zip("abc", offered, strict=True)}
     when = scene.choice(["before", "after"])
-    question = scene.phrase(QUESTIONS[scene.language][when], **slots)
+    question = scene.phrase(words["questions"][when], **slots)
     if when == "before":
         asked = scene.say(question, speaker=anybody(scene))
         scene.stay_silent(asked, "the sound has not been heard yet")
@@ -68,7 +37,7 @@ def multiple_choice_audio_qa(scene: Scene) -> None:
             aside(scene, question)
             scene.pause(0.6, 2.0)
         asked = scene.say(question, speaker=anybody(scene))
-    table, number = (ANSWERS, NUMBERS[scene.language][right]) if right < 3 else (NONE, "")
+    table, number = (words["answers"], words["numbers"][right]) if right < 3 else (words["none"], "")
     text = scene.phrase(table, number=number, sound=sound.phrase)
     scene.respond(text, evidence=max(asked.end, heard.recognisable), on=[asked, heard])
     scene.pause(0.8, 2.5)

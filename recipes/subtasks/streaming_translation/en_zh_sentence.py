@@ -4,12 +4,9 @@ speaker    [ could you tell me ]   [ where the lift is? ]              [ (someth
 response                                                ^ translation of the whole sentence
 """
 
-from soundflow_data import Heard, Scene, subtask
-from soundflow_data.bystanders import interlude
-from soundflow_data.duty import begin, end
-from soundflow_data.parallel import draw_sentence
+from soundflow_data import Scene, subtask
+from soundflow_data.translation import translate_sentences
 
-SOURCE, TARGET = "en", "zh"
 INSTRUCTIONS = [
     "Translate [every|each] [English ]sentence into Chinese[ when it is complete| after it ends|].",
     "[Give me|I need] the Chinese for what is said in English, [one sentence at a time|sentence by sentence].",
@@ -25,27 +22,18 @@ REQUESTS = {
         "[我的朋友|这位客人]说英语，[请|帮我]翻成中文[，谢谢|]。",
     ],
 }
+RECORDINGS = {
+    "en": [
+        "[please |can you |could you |]translate [this recording|what is said in this recording] into Chinese.",
+        "[I will play|here comes] English from a recording, [tell me|give me] each sentence in Chinese[, please|].",
+    ],
+    "zh": [
+        "[请|麻烦你|]把[这段录音|录音里的英语][逐句|一句一句]翻译成中文。",
+        "[我放一段|下面是][英语录音|录音]，[请|帮我]逐句翻成中文[，谢谢|]。",
+    ],
+}
 
 
 @subtask(ability="streaming_translation", needs=("speech",))
 def en_zh_sentence(scene: Scene) -> None:
-    def unasked() -> Heard:
-        return scene.say(draw_sentence(scene).text(SOURCE), language=SOURCE, speaker="speaker")
-
-    begin(scene, written=INSTRUCTIONS, spoken=REQUESTS, idle=unasked)
-    for _ in range(scene.integer(1, 4)):
-        sentence = draw_sentence(scene)
-        parts = sentence.parts(SOURCE) if scene.chance(0.5) else (sentence.text(SOURCE),)
-        for n, part in enumerate(parts, 1):
-            heard = scene.say(part, language=SOURCE, speaker="speaker")
-            if n < len(parts):
-                scene.stay_silent(heard, "the sentence goes on")
-                scene.pause(0.5, 1.8)
-        scene.respond(sentence.text(TARGET), evidence=heard.end, kind="translation", language=TARGET)
-        scene.pause(0.5, 2.0)
-        if scene.chance(0.3):
-            known = scene.say(draw_sentence(scene).text(TARGET), language=TARGET, speaker="host")
-            scene.stay_silent(known, "in the target language already")
-            scene.pause(0.5, 1.5)
-        interlude(scene, most=1, talk=False, gap_s=(0.3, 1.2))
-    end(scene, idle=unasked)
+    translate_sentences(scene, source="en", target="zh", written=INSTRUCTIONS, spoken=REQUESTS, played=RECORDINGS)
