@@ -7,6 +7,7 @@ SoundFlowError                       anything a user can cause; a ValueError, so
 ├── AudioError                       a recording that cannot be used; carries a short, countable `reason`
 ├── BankError                        a bank that is missing, damaged, empty, or lacks what is asked of it
 ├── SpeechError                      a text that cannot be spoken, aligned or understood; carries a countable `reason`
+│   └── EngineError                  an engine, model or voice that cannot speak any text; a failure, not a drop
 ├── RunError                         a run directory that belongs to something else, is locked, or is incomplete
 └── ShardError                       a shard, receipt or manifest whose bytes are not what they should be
 
@@ -75,6 +76,17 @@ class SpeechError(SoundFlowError):
 
 def _rebuild_speech_error(message: str, reason: str) -> SpeechError:
     return SpeechError(message, reason=reason)
+
+
+class EngineError(SpeechError):
+    """An engine, a model or a voice is of no use whatever the text; `speak_many` raises it instead of returning it."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild_engine_error, (str(self), self.reason))
+
+
+def _rebuild_engine_error(message: str, reason: str) -> EngineError:
+    return EngineError(message, reason=reason)
 
 
 class ChatError(SoundFlowError):

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from soundflow_data.errors import SpeechError
+from soundflow_data.errors import EngineError, SpeechError
 from soundflow_data.timeline import Word
 
 Language = Literal["en", "zh"]
@@ -107,6 +107,9 @@ class BatchEngine(Engine, Protocol):
 
         Returns:
             One result for each request, in their order.
+
+        Raises:
+            EngineError: The engine, a model or a voice does not work, whatever the text.
         """
         ...
 
@@ -120,6 +123,8 @@ def speak_many(engine: Engine, requests: Sequence[Request]) -> list[Speech | Spe
     for request in requests:
         try:
             results.append(engine.speak(request.text, request.voice))
+        except EngineError:
+            raise
         except SpeechError as error:
             results.append(error)
     return results

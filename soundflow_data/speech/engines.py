@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from soundflow_data.errors import SpeechError
+from soundflow_data.errors import EngineError
 from soundflow_data.options import Option, list_options, parse_options
 from soundflow_data.speech.engine import Engine
 
@@ -34,7 +34,7 @@ def make_engine(name: str, options: Mapping[str, str] | None = None) -> Engine:
         options: Values of its options as text; see `engine_options`.
 
     Raises:
-        SpeechError: There is no such engine, or an option is unknown, missing or cannot have the value.
+        EngineError: There is no such engine, or an option is unknown, missing or cannot have the value.
     """
     kind = _load(name)
     settings = getattr(kind, "Settings", None)
@@ -46,7 +46,7 @@ def make_engine(name: str, options: Mapping[str, str] | None = None) -> Engine:
             made = kind(parse_options(settings, options or {}))
     except msgspec.ValidationError as error:
         names = ", ".join(option.name for option in engine_options(name)) or "none"
-        raise SpeechError(f"engine {name!r}: {error}; its options are: {names}", reason="bad option") from error
+        raise EngineError(f"engine {name!r}: {error}; its options are: {names}", reason="bad option") from error
     return made
 
 
@@ -54,7 +54,7 @@ def engine_options(name: str) -> tuple[Option, ...]:
     """Returns the options of an engine, with type, default and help.
 
     Raises:
-        SpeechError: There is no such engine.
+        EngineError: There is no such engine.
     """
     return list_options(getattr(_load(name), "Settings", _NoSettings))
 
@@ -65,6 +65,6 @@ class _NoSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def _load(name: str) -> Any:
     if name not in _ENGINES:
-        raise SpeechError(f"no engine {name!r}; there are {', '.join(ENGINES)}", reason="no such engine")
+        raise EngineError(f"no engine {name!r}; there are {', '.join(ENGINES)}", reason="no such engine")
     module, kind = _ENGINES[name]
     return getattr(importlib.import_module(module), kind)

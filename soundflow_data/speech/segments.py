@@ -84,7 +84,7 @@ def segment(text: str, voice: Voice) -> Segments:
     Raises:
         SpeechError: The voice cannot speak the text; the message says which character or length is the reason.
     """
-    _check(text, voice)
+    check_text(text, voice, max_characters=MAX_CHARACTERS)
     return _segment_english(text) if voice.language == "en" else _segment_mandarin(text.strip())
 
 
@@ -99,13 +99,18 @@ def excerpt(text: str) -> str:
     return repr(text if len(text) <= 48 else text[:45] + "...")
 
 
-def _check(text: str, voice: Voice) -> None:
+def check_text(text: str, voice: Voice, *, max_characters: int) -> None:
+    """Checks that a voice of its language can speak a text: not empty, not only symbols, of no other script.
+
+    Raises:
+        SpeechError: It cannot; the message says which character or length is the reason.
+    """
     where = f"voice {voice.id!r} cannot speak {excerpt(text)}"
     if not text.strip():
         raise SpeechError(f"{where}: the text is empty; leave the utterance out")
-    if len(text) > MAX_CHARACTERS:
+    if len(text) > max_characters:
         raise SpeechError(
-            f"{where}: it has {len(text)} characters, more than {MAX_CHARACTERS}; split it into sentences"
+            f"{where}: it has {len(text)} characters, more than {max_characters}; split it into sentences"
         )
     if overlong := _OVERLONG.search(text):
         raise SpeechError(

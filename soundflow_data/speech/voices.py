@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-from soundflow_data.errors import SpeechError
+from soundflow_data.errors import EngineError, SpeechError
 from soundflow_data.resources import resource_path
 from soundflow_data.speech.engine import Language, Voice
 
@@ -61,7 +61,7 @@ def seal(voice: Voice) -> Voice:
     A voice that has a digest keeps it, so that a bank's voices need none of the files; so does one without files.
 
     Raises:
-        SpeechError: A reference recording cannot be read.
+        EngineError: A reference recording cannot be read.
     """
     if voice.digest or not (voice.reference or Path(voice.model).is_dir()):
         return voice
@@ -74,7 +74,7 @@ def content_digest(voice: Voice) -> str:
     A model that is no folder counts by its name.
 
     Raises:
-        SpeechError: A reference recording or a file of the model cannot be read.
+        EngineError: A reference recording or a file of the model cannot be read.
     """
     folder = Path(voice.model)
     digest = hashlib.blake2b(digest_size=16)
@@ -96,7 +96,7 @@ def _file_digest(path: Path, voice: Voice) -> str:
         found = path.stat()
         return _digest_of(path, found.st_size, found.st_mtime_ns)
     except OSError as error:
-        raise SpeechError(
+        raise EngineError(
             f"voice {voice.id!r} is made from {path}, which cannot be read ({error.strerror}); correct the path",
             reason="voice missing",
         ) from error
