@@ -69,6 +69,8 @@ class ToneEngine:
         return [self._speak(request) for request in requests]
 
     def _speak(self, request: Request) -> Speech | SpeechError:
+        if self._tools.model_gone:
+            return SpeechError("the model is gone", reason="model missing")
         if any(part in request.text for part in self._tools.refused):
             return SpeechError(f"{request.text!r} is refused", reason="refused")
         pcm = tones(request.text, request.voice, request.attempt)
@@ -106,6 +108,7 @@ class ToneTools(msgspec.Struct, frozen=True, kw_only=True):
         silent: In which texts the first attempts are silent, and how many.
         refused: Texts that the engine refuses.
         misheard: Texts of which something else is heard; with any, all are checked.
+        model_gone: Whether the engine says that it has no model.
         unaligned: Texts in which the aligner finds no words.
         die_after: The worker is killed when so many utterances have been asked for.
     """
@@ -117,6 +120,7 @@ class ToneTools(msgspec.Struct, frozen=True, kw_only=True):
     refused: tuple[str, ...] = ()
     misheard: tuple[str, ...] | None = None
     unaligned: tuple[str, ...] = ()
+    model_gone: bool = False
     die_after: int = 0
 
     def open(self) -> Tools:

@@ -35,6 +35,8 @@ from soundflow_data.speech.sanity import AudioLimits, check_speech
 from soundflow_data.speech.spoken_bank import SpokenBank
 from soundflow_data.timeline import Word
 
+pytestmark = pytest.mark.timeout(240)  # many processes and imports, on machines that others use as well
+
 MakeRecipe = Callable[..., LoadedRecipe]
 SMALL: dict[str, Any] = {
     "streams": 6,
@@ -234,7 +236,6 @@ def test_processes_load_models_once_and_give_the_same(
     assert tools.lines().count("open") <= 1 + 2  # the driver, and each worker
 
 
-@pytest.mark.timeout(180)  # Ray takes a minute to start where everybody else is busy
 def test_ray_actors_load_models_once(small: LoadedRecipe, sounds: Bank, tmp_path: Path, tools: ToneTools) -> None:
     pytest.importorskip("ray", reason="Ray is not installed")
     job = start(small, sounds, tmp_path / "bank", tools, piece=2)
@@ -283,7 +284,7 @@ def test_a_second_attempt_mends_what_the_first_has_broken(
 @pytest.mark.parametrize(
     ("broken", "reason"),
     [
-        ({"silent": {"?": 9}}, "no sound"),
+        ({"silent": {"?": 9}}, "silent"),
         ({"refused": ("?",)}, "refused"),
         ({"misheard": ("?",)}, "not understood"),
         ({"exact": False, "unaligned": ("?",)}, "words missing"),
@@ -346,6 +347,19 @@ def test_an_engine_that_fails_everywhere_stops_the_job(
         fill(many, sounds, tmp_path / "bank", msgspec.structs.replace(tools, refused=("a", "e", "i")), piece=32)
 
 
+def test_a_tool_that_does_not_work_gives_no_utterance_up(
+    small: LoadedRecipe, sounds: Bank, tmp_path: Path, tools: ToneTools
+) -> None:
+    with pytest.raises(RunError, match="the model is gone"):
+        fill(small, sounds, tmp_path / "bank", msgspec.structs.replace(tools, model_gone=True))
+    with pytest.raises(BankError, match=r"not one utterance could be made \(refused\)"):
+        fill(small, sounds, tmp_path / "bank", msgspec.structs.replace(tools, refused=("",)))
+    assert not (tmp_path / "bank").exists()
+    job = fill(small, sounds, tmp_path / "bank", tools)
+    assert job.spoken
+    assert not SpokenBank(Bank.open(tmp_path / "bank")).failed
+
+
 def test_stages_work_at_the_same_time() -> None:
     second = threading.Event()
 
@@ -391,7 +405,7 @@ def broken_speech(what: str) -> Speech:
     pcm = tones(TEXT, Voice(id="en-0", engine="tones", language="en", model="tone", licence=LICENCE))
     words = words_of(TEXT, len(pcm))
     match what:
-        case "no sound":
+        case "silent":
             pcm = np.zeros(0, np.int16)
         case "clipped":
             pcm = np.clip(8 * pcm.astype(np.int32), -32_768, 32_767).astype(np.int16)
@@ -404,7 +418,7 @@ def broken_speech(what: str) -> Speech:
     return Speech(pcm=pcm, words=words)
 
 
-@pytest.mark.parametrize("reason", ["no sound", "clipped", "too short", "too long", "bad word times"])
+@pytest.mark.parametrize("reason", ["silent", "clipped", "too short", "too long", "bad word times"])
 def test_sanity(reason: str) -> None:
     voice = load_voices("en")[0]
     check_speech(broken_speech("nothing"), TEXT, voice, AudioLimits())

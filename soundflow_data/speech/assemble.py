@@ -83,8 +83,10 @@ def assemble(out: Path, pieces: Storage, source: SpokenSource, settings: Mapping
     place.finished("", overwrite=True)
     found = _Found(older, [Piece(pieces, name) for name in names], source)
     if not found.good and not len(found.rows):
+        _remove(pieces, names)  # a bank cannot be empty, so everything is tried again next time
         reasons = ", ".join(sorted({entry.reason for entry in found.failed.values()}))
-        raise BankError(f"bank {out}: not one utterance could be made ({reasons}); see the messages above")
+        example = next(iter(found.failed.values())).message
+        raise BankError(f"bank {out}: not one utterance could be made ({reasons}); such as: {example}")
     kept = older.source.complete_for if older is not None else ()
     with place as folder, BankWriter(folder) as writer:
         for dropped in sorted(found.dropped(), key=lambda dropped: dropped.id):
@@ -105,9 +107,13 @@ def assemble(out: Path, pieces: Storage, source: SpokenSource, settings: Mapping
             num_single=0,
         )
         place.publish()
+    _remove(pieces, names)
+    return info
+
+
+def _remove(pieces: Storage, names: list[str]) -> None:
     for name in names:
         pieces.remove(name)
-    return info
 
 
 def open_older(out: Path, source: SpokenSource) -> SpokenBank | None:

@@ -45,7 +45,7 @@ def check_speech(speech: Speech, text: str, voice: Voice, limits: AudioLimits) -
         limits: Bounds.
 
     Raises:
-        SpeechError: It is broken; the reason is one of `no sound`, `clipped`, `too short`, `too long` and
+        SpeechError: It is broken; the reason is one of `silent`, `clipped`, `too short`, `too long` and
             `bad word times`.
     """
     where = f"voice {voice.id!r} with {excerpt(text)}"
@@ -53,7 +53,7 @@ def check_speech(speech: Speech, text: str, voice: Voice, limits: AudioLimits) -
     loudest = peak(speech.pcm)
     if loudest < limits.min_peak:
         raise SpeechError(
-            f"{where}: {num_samples} samples with a peak of {loudest}, below {limits.min_peak}", reason="no sound"
+            f"{where}: {num_samples} samples with a peak of {loudest}, below {limits.min_peak}", reason="silent"
         )
     clipped = int(np.count_nonzero(np.abs(speech.pcm.astype(np.int32)) >= _FULL)) / num_samples
     if clipped > limits.max_clipped_share:
