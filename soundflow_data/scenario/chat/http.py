@@ -46,7 +46,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-def post(url: str, body: bytes, *, headers: dict[str, str], timeout_s: float) -> Reply:
+def post(url: str, body: bytes, *, headers: dict[str, str], timeout_s: float, max_body: int = MAX_BODY) -> Reply:
     """Sends a POST request and reads the whole reply.
 
     Args:
@@ -54,6 +54,7 @@ def post(url: str, body: bytes, *, headers: dict[str, str], timeout_s: float) ->
         body: JSON.
         headers: Of the request; `Content-Type` is added.
         timeout_s: Longest time for all of it.
+        max_body: Largest reply, in bytes.
 
     Raises:
         ChatError: There is no whole reply; the reason is `cannot reach`, `timed out` or `connection closed`.
@@ -74,15 +75,15 @@ def post(url: str, body: bytes, *, headers: dict[str, str], timeout_s: float) ->
         try:
             connection.request("POST", target, body, {"Content-Type": "application/json", **headers, **proxied})
             response = connection.getresponse()
-            data = response.read(MAX_BODY + 1)
+            data = response.read(max_body + 1)
         except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: TLS was shut down in a read
             if deadline.over or isinstance(error, TimeoutError):
                 raise _late(where, timeout_s) from error
             raise _closed(where, _why(error)) from error
         if deadline.over:  # an answer without a length just ends when its socket is shut down
             raise _late(where, timeout_s)
-    if len(data) > MAX_BODY:
-        raise ChatError(f"{where} sent more than {MAX_BODY >> 20} MiB, which is no answer", reason="not JSON")
+    if len(data) > max_body:
+        raise ChatError(f"{where} sent more than {max_body >> 20} MiB, which is no answer", reason="not JSON")
     if response.length:  # a read of up to so many bytes takes an early end for the end
         raise _closed(where, f"{response.length} bytes are missing")
     return Reply(
