@@ -24,6 +24,7 @@ from soundflow_data.timeline import Event
 Rows = NDArray[np.int32]
 
 HAN = r"\p{Han}"
+LATIN = r"^[^\p{Han}]*\p{Latin}[^\p{Han}]*$"
 RESIDENT_BYTES = 128 << 20  # banks that are smaller together stay in memory; of larger ones, half of this is kept
 
 
@@ -240,10 +241,29 @@ class Library:
     @functools.cached_property
     def recordings(self) -> dict[str, Shelf]:
         """Recorded speech with a transcript, by language; dialogues are not among it."""
+        return self._recorded(_any)
+
+    @functools.cached_property
+    def timed(self) -> dict[str, Shelf]:
+        """Those of the recordings that have a time for every word, by language."""
+        return self._recorded(_has_words)
+
+    @functools.cached_property
+    def translated(self) -> dict[tuple[str, str], Shelf]:
+        """Those of the recordings that have a translation as their reply, by both languages, such as `("en", "zh")`."""
+        return {
+            (source, target): self._recorded(functools.partial(_has_reply, script))[source]
+            for source, target, script in (("en", "zh", HAN), ("zh", "en", LATIN))
+        }
+
+    def _recorded(self, fits: Callable[[Bank], NDArray[np.bool_]]) -> dict[str, Shelf]:
         found: dict[str, list[tuple[Bank, Rows]]] = {"en": [], "zh": []}
         for name, bank in self.banks.items():
             alone = self._of_kind(name, "speech")
             alone = alone[~_mask(bank, bank.in_dialogue())[alone]]
+            if not len(alone):
+                continue
+            alone = alone[fits(bank)[alone]]
             for language, parts in found.items():
                 parts.append((bank, alone[_mask(bank, bank.rows(language=language))[alone]]))
         return {language: Shelf(parts) for language, parts in found.items()}
@@ -271,21 +291,6 @@ class Library:
             language: [(bank, int(rows[0])) for bank, rows in some if len(rows) == 1]
             for language, some in self.dialogues.items()
         }
-
-    @functools.cached_property
-    def translated(self) -> dict[tuple[str, str], Shelf]:
-        """Recorded speech with a translation as its reply, by both languages, such as `("en", "zh")`."""
-        found: dict[tuple[str, str], list[tuple[Bank, Rows]]] = {("en", "zh"): [], ("zh", "en"): []}
-        for name, bank in self.banks.items():
-            alone = self._of_kind(name, "speech")
-            alone = alone[~_mask(bank, bank.in_dialogue())[alone]]
-            replies = bank.columns("reply")["reply"]
-            chinese = pc.match_substring_regex(replies, HAN).to_numpy(zero_copy_only=False)
-            empty = pc.equal(replies, "").to_numpy(zero_copy_only=False)
-            for (source, target), parts in found.items():
-                rows = alone[_mask(bank, bank.rows(language=source))[alone] & ~empty[alone]]
-                parts.append((bank, rows[chinese[rows] == (target == "zh")]))
-        return {languages: Shelf(parts) for languages, parts in found.items()}
 
     @functools.cached_property
     def workshop(self) -> Workshop:
@@ -335,6 +340,20 @@ def _mask(bank: Bank, *rows: Rows) -> NDArray[np.bool_]:
     for some in rows:
         mask[some] = True
     return mask
+
+
+def _any(bank: Bank) -> NDArray[np.bool_]:
+    return np.ones(len(bank), np.bool_)
+
+
+def _has_words(bank: Bank) -> NDArray[np.bool_]:
+    """Returns bool (len(bank),), true where the words of a clip have times."""
+    return pc.fill_null(pc.list_value_length(bank.columns("words")["words"]), 0).to_numpy() > 0
+
+
+def _has_reply(script: str, bank: Bank) -> NDArray[np.bool_]:
+    """Returns bool (len(bank),), true where a clip has a reply that matches a pattern."""
+    return pc.match_substring_regex(bank.columns("reply")["reply"], script).to_numpy().astype(np.bool_)
 
 
 def _fits(entry: object, countable: bool, family: str, assistant: str, role: str) -> bool:

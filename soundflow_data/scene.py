@@ -71,6 +71,12 @@ class Scene(Stage):
         return shelf is not None and shelf.num_clips > 0
 
     @property
+    def has_timed_recordings(self) -> bool:
+        """Whether some of the split's recordings in the scene's language have a time for every word."""
+        shelf = self.library.timed.get(self.language)
+        return shelf is not None and shelf.num_clips > 0
+
+    @property
     def has_sounds(self) -> bool:
         """Whether the split has sounds that nobody has to answer."""
         return bool(self.library.sounds(self.language, assistant="silent"))
@@ -296,12 +302,20 @@ class Scene(Stage):
         return self._heard(recognisable=event.end)
 
     def recite(
-        self, *, language: str = "", into: str = "", speaker: str = "user", max_s: float = 20.0, wait: bool = True
+        self,
+        *,
+        language: str = "",
+        timed: bool = False,
+        into: str = "",
+        speaker: str = "user",
+        max_s: float = 20.0,
+        wait: bool = True,
     ) -> Heard:
         """Places a recorded utterance with a transcript at the cursor.
 
         Args:
             language: In which it is; by default the scene's.
+            timed: Only recordings with a time for every word, without which there is nothing to `transcribe`.
             into: Only recordings with a translation into this language, which becomes the reply of what is heard.
             speaker: Track on which it is heard.
             max_s: Longer recordings are passed over.
@@ -311,9 +325,12 @@ class Scene(Stage):
             Drop: The split has no such recording that is short enough.
         """
         language = language or self.language
-        shelf = self.library.translated.get((language, into)) if into else self.library.recordings.get(language)
+        if into:
+            shelf = self.library.translated.get((language, into))
+        else:
+            shelf = (self.library.timed if timed else self.library.recordings).get(language)
         if shelf is None or not shelf.num_clips:
-            wanted = f"{language!r} with a translation into {into!r}" if into else repr(language)
+            wanted = repr(language) + (f" with a translation into {into!r}" if into else " with word times" * timed)
             raise Drop("no recorded speech", f"split {self.library.split!r} has none in {wanted}")
         for _ in range(8):
             bank, row = shelf.draw(self.dice)

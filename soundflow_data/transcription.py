@@ -5,8 +5,8 @@ speaker                                 [ the train leaves at nine ]            
 guest                                                                [ 火车 九点 ]
 response                              ^ "Okay." the train leaves at nine ]                        ^ "Done."
 
-Where a split has recordings, they are played in most episodes: a written instruction covers all of them, a spoken one asks
-for what is played.
+Where a split has recordings with word times, they are played in most episodes: a written instruction covers all of
+them, a spoken one asks for what is played.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from soundflow_data.scene import Scene
 from soundflow_data.stage import Heard
 from soundflow_data.texts import load_texts
 
-RECORDED_SHARE = 0.7  # of episodes, where a split has recordings
+RECORDED_SHARE = 0.7  # of episodes, where a split has recordings with word times
 FOREIGN_SHARE = 0.25
 
 
@@ -33,11 +33,11 @@ def write_down(scene: Scene, *, language: str, other: str, written: Table, spoke
         spoken: Requests to write down what others say.
         played: Requests to write down recordings that are played.
     """
-    recorded = scene.has_recordings and scene.chance(RECORDED_SHARE)
+    recorded = scene.has_timed_recordings and scene.chance(RECORDED_SHARE)
 
     def speak() -> Heard:
         if recorded:
-            return scene.recite(language=language, speaker="speaker")
+            return scene.recite(timed=True, language=language, speaker="speaker")
         return scene.say(scene.phrase(load_texts("sentences")[language]), language=language, speaker="speaker")
 
     begin(scene, written=written, spoken=played if recorded else spoken, idle=speak)

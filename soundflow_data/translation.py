@@ -3,8 +3,8 @@
 speaker    [ could you tell me ]   [ where the lift is? ]      [ this morning | I walked to the market ]
 response   sentence by sentence                         ^       phrase by phrase ^                      ^
 
-Pauses inside a sentence, sounds, and what is in the target language already add nothing. Where a split has recordings with
-translations (CoVoST), sentences are taken from there in most episodes.
+Pauses inside a sentence, sounds, and what is in the target language already add nothing. Where a split has recordings
+with translations (CoVoST), sentences are taken from there in most episodes.
 """
 
 from __future__ import annotations

@@ -75,11 +75,11 @@ NOISES = (
 
 @subtask(ability="real_time_asr", needs=("speech", "sounds"))
 def noisy_asr(scene: Scene) -> None:
-    recorded = scene.has_recordings and scene.chance(RECORDED_SHARE)
+    recorded = scene.has_timed_recordings and scene.chance(RECORDED_SHARE)
 
     def speak() -> Heard:
         if recorded:
-            return scene.recite(speaker="speaker", max_s=8.0)
+            return scene.recite(timed=True, speaker="speaker", max_s=8.0)
         return scene.say(scene.phrase(scene.texts("sentences")), speaker="speaker")
 
     begin(scene, written=INSTRUCTIONS, spoken=RECORDINGS if recorded else REQUESTS, idle=speak)
