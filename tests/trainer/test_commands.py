@@ -13,6 +13,7 @@ import yaml
 from soundflow_trainer import listening
 from soundflow_trainer.__main__ import main
 from soundflow_trainer.cli import app
+from soundflow_trainer.evaluation.run import held_out
 from soundflow_trainer.stage import find_stage
 from tones import ToneSource
 from typer.testing import CliRunner
@@ -30,7 +31,12 @@ def call(*words):
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     root = tmp_path_factory.mktemp("corpus")
-    for spec in plan_shards({"train": 8, "validation": 4}, 4):
+    write_corpus(root, {"train": 8, "validation": 4})
+    return root
+
+
+def write_corpus(root, streams):
+    for spec in plan_shards(streams, 4):
         source = ToneSource(8, split=spec.split)
         identity = RunIdentity(fingerprint="tones", seed=1, software={})
         with ShardWriter(LocalStorage(root), spec, identity=identity, codec="flac") as writer:
@@ -38,7 +44,6 @@ def corpus(tmp_path_factory):
                 stream = source[index]
                 writer.add(stream.timeline, stream.targets, stream.audio)
             writer.finish()
-    return root
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +89,15 @@ def test_eval_prints_and_saves_the_table(run_folder, corpus, tmp_path):
     measures = json.loads((tmp_path / "measures.json").read_text())
     assert measures["model"][0]["streams"] == 3
     assert (tmp_path / "picture.png").exists()
+
+
+def test_eval_measures_on_the_test_split_where_there_is_one(run_folder, corpus, tmp_path):
+    assert held_out(corpus) == "validation"
+    write_corpus(tmp_path / "corpus", {"train": 4, "validation": 4, "test": 4})
+    assert held_out(tmp_path / "corpus") == "test"
+    call("eval", run_folder, tmp_path / "corpus", "--out", tmp_path / "eval")
+    lines = (tmp_path / "eval/predictions.jsonl").read_text().splitlines()
+    assert all(json.loads(line)["key"].startswith("test") for line in lines)
 
 
 def test_listen_hears_files_of_any_rate_and_pipes(run_folder, tmp_path, monkeypatch):

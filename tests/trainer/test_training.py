@@ -17,7 +17,10 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from soundflow_trainer.checkpoints import Checkpoints, _seal, damage, find_model, read_progress
+from soundflow_trainer.evaluation.events import summarise
+from soundflow_trainer.evaluation.teacher_forced import choose_threshold, choose_validation, judge_odds
 from soundflow_trainer.files import whole_folder
+from soundflow_trainer.live.engine import Engine, EngineSettings
 from soundflow_trainer.loading import BatchPlan, Examples, load_steps
 from soundflow_trainer.loop import train
 from soundflow_trainer.model import AudioInteractionModel
@@ -278,6 +281,30 @@ def test_the_last_and_the_best_checkpoints_stay(tmp_path):
     assert len(folders) <= 3
     scores = {folder: read_progress(folder).score for folder in folders}
     assert scores[Checkpoints(tmp_path / "checkpoints", keep=2).best()] == max(scores.values())
+
+
+def test_validation_chooses_the_threshold_and_the_model_keeps_it(tmp_path):
+    checkpoint = {"every": 2, "validate_every": 2, "validation_streams": 4, "choose_threshold": True}
+    run(make_stage(steps=2, checkpoint=checkpoint), tmp_path)
+    logged = json.loads((tmp_path / "log/metrics.jsonl").read_text().splitlines()[-1])
+    model, tokenizer = load_model(find_model(tmp_path))
+    assert model.threshold == logged["threshold"]
+    assert Engine(model, tokenizer).threshold == model.threshold
+    assert Engine(model, tokenizer, EngineSettings(threshold=0.5)).threshold == 0.5
+    plain = run(make_stage(steps=2), tmp_path / "plain")
+    assert plain.finished
+    assert load_model(find_model(tmp_path / "plain"))[0].threshold == 0.0
+
+
+def test_the_threshold_parts_what_should_be_said_from_what_should_not(tokenizer):
+    validation = choose_validation(ToneSource(4), tokenizer, chunk=6400, streams=4, row_tokens=400, rows=2)
+    decisions = {key: stream.targets.decisions() for key, stream in validation.streams.items()}
+    assert any(one.any() for one in decisions.values())
+    odds = {key: np.where(one, 3.6, 1.9).astype(np.float32) for key, one in decisions.items()}
+    threshold = choose_threshold(validation, odds)
+    assert 2.5 <= threshold <= 3.0  # the middle of all that part them
+    assert summarise(one.outcome for one in judge_odds(validation, odds, threshold)).trigger_accuracy == 1.0
+    assert summarise(one.outcome for one in judge_odds(validation, odds, 0.0)).false > 0
 
 
 def test_a_folder_of_another_stage_is_refused(tmp_path):

@@ -31,7 +31,8 @@ app = typer.Typer(
 
 Checkpoint = Annotated[Path, typer.Argument(help="A run folder of `train` (its best checkpoint), or a model folder.")]
 Threshold = Annotated[
-    float, typer.Option(help="Log-odds of <response> over <silent> from which the model speaks; higher is quieter.")
+    float | None,
+    typer.Option(help="Log-odds of <response> over <silent> from which the model speaks; by default the model's own."),
 ]
 Device = Annotated[str, typer.Option(help="Where to compute, such as cpu or cuda.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -64,12 +65,14 @@ def train(
 def evaluate(
     checkpoint: Checkpoint,
     shards: Annotated[Path, typer.Argument(help="Run directory of `soundflow run`.")],
-    split: Annotated[str, typer.Option(help="Which split.")] = "validation",
+    split: Annotated[
+        str | None, typer.Option(help="Which split; by default test, or validation where there is no test split.")
+    ] = None,
     where: Annotated[str | None, typer.Option(help="Any SQL condition on the streams table.")] = None,
     streams: Annotated[int | None, typer.Option(help="At most so many streams, evenly; all by default.")] = None,
     window: Annotated[int, typer.Option(help="Chunks after the due one that count as a hit.")] = 2,
     sessions: Annotated[int, typer.Option(help="Streams decoded side by side.")] = 8,
-    threshold: Threshold = 0.0,
+    threshold: Threshold = None,
     segments: Annotated[int, typer.Option(help="Also measure 1 to so many joined segments; 1 leaves it out.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Folder for measures.json, predictions.jsonl, picture.png.")] = None,
     device: Device = "cpu",
@@ -82,6 +85,7 @@ def evaluate(
     from soundflow_trainer.pictures import draw  # noqa: PLC0415
 
     engine = _engine(checkpoint, device, EngineSettings(sessions=sessions, threshold=threshold))
+    split = split or run.held_out(shards)
     chosen = run.choose_streams(StreamReader(shards, split=split, where=where), streams)
     evaluation = run.evaluate(engine, chosen, window=window)
     folder = out or checkpoint / "eval"
@@ -100,7 +104,7 @@ def listen(
     checkpoint: Checkpoint,
     source: Annotated[str, typer.Argument(help="An audio file, or - for raw 16 kHz mono int16 on standard input.")],
     instruction: Annotated[str, typer.Option(help="Written instruction.")] = "",
-    threshold: Threshold = 0.0,
+    threshold: Threshold = None,
     device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
@@ -194,7 +198,7 @@ def eval_proactive(
     answers: Annotated[Path | None, typer.Option(help="JSONL with id and standard_answers.")] = None,
     embedding_model: Annotated[Path | None, typer.Option(help="Local sentence-embedding model for answers.")] = None,
     match: Annotated[float, typer.Option(help="Least cosine similarity that counts as a match.")] = 0.7,
-    threshold: Threshold = 0.0,
+    threshold: Threshold = None,
     out: Annotated[Path, typer.Option(help="Where the run's predictions are written.")] = Path("proactive.jsonl"),
     device: Device = "cpu",
 ) -> None:

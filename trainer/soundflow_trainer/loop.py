@@ -24,7 +24,15 @@ from soundflow_trainer import checkpoints as store
 from soundflow_trainer import lora
 from soundflow_trainer.distributed import World, accumulating, join_world, spread
 from soundflow_trainer.evaluation.events import summarise
-from soundflow_trainer.evaluation.teacher_forced import Validation, all_texts, choose_validation, score, validate
+from soundflow_trainer.evaluation.teacher_forced import (
+    Validation,
+    all_texts,
+    choose_threshold,
+    choose_validation,
+    judge_odds,
+    log_odds,
+    score,
+)
 from soundflow_trainer.files import write_whole
 from soundflow_trainer.loading import BatchPlan, Examples, Source, load_steps
 from soundflow_trainer.logs import RunLog
@@ -251,17 +259,21 @@ class _Run:
 
     def _validate(self) -> None:
         with self.autocast:
-            judged = validate(self.module, self.validation, self.tokenizer, self.world.device)
+            odds = log_odds(self.module, self.validation, self.tokenizer, self.world.device)
+        if self.stage.checkpoint.choose_threshold:
+            self.model.threshold = choose_threshold(self.validation, odds)
+        judged = judge_odds(self.validation, odds, self.model.threshold)
         timing = summarise(one.outcome for one in judged)
         self.score = score(timing)
         if self.log is not None:
-            self.log.record("validation", self.step, asdict(timing))
+            self.log.record("validation", self.step, {**asdict(timing), "threshold": self.model.threshold})
             path = self.out / "log" / "predictions" / f"step-{self.step:08d}.png"
             draw([self.validation.streams[one.timeline.key] for one in judged[:DRAWN]], judged[:DRAWN], path)
             self.log.picture(self.step, path)
         self.say(
             f"step {self.step}: trigger accuracy {timing.trigger_accuracy:.1%} ({timing.hits} hits, {timing.early} "
-            f"early, {timing.late} late, {timing.missed} missed), {timing.false_per_hour:.1f} false per hour"
+            f"early, {timing.late} late, {timing.missed} missed), {timing.false_per_hour:.1f} false per hour, "
+            f"threshold {self.model.threshold:g}"
         )
 
     def _save(self) -> None:

@@ -110,12 +110,18 @@ class BatchSection(_Section):
 
 
 class CheckpointSection(_Section):
-    """How often checkpoints and validations are made (in steps), and how many checkpoints stay besides the best."""
+    """How often checkpoints and validations are made (in steps), and how many checkpoints stay besides the best.
+
+    Attributes:
+        choose_threshold: Whether validation also chooses the log-odds from which the model speaks; otherwise they
+            are 0, where speaking is as likely as silence.
+    """
 
     every: Count = 500
     keep: Count = 3
     validate_every: Count = 500
     validation_streams: Count = 64
+    choose_threshold: bool = False
 
 
 class Stage(_Section):

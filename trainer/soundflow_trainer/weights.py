@@ -3,7 +3,7 @@
     model.safetensors   keys as in published Qwen2.5-Omni checkpoints: audio_tower.*, model.*, lm_head.weight
     config.json         of Qwen2_5OmniThinkerForConditionalGeneration
     tokenizer.json ...  with the special tokens
-    soundflow.json      chunk length and version of the front end
+    soundflow.json      chunk length, version of the front end, threshold of the decision
 
 `Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(folder)` loads it too (its vision tower is then new).
 """
@@ -41,10 +41,12 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         chunk: Samples per chunk.
         frontend: Version of the features that it was trained on.
+        threshold: Log-odds of `<response>` over `<silent>` from which it speaks.
     """
 
     chunk: int
     frontend: int
+    threshold: float = 0.0
 
 
 def new_model(preset: str, tokenizer: StreamTokenizer, *, chunk: int, seed: int) -> AudioInteractionModel:
@@ -52,7 +54,21 @@ def new_model(preset: str, tokenizer: StreamTokenizer, *, chunk: int, seed: int)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         config = thinker_config(preset, tokenizer, chunk)
-        return AudioInteractionModel(config, chunk=chunk, audio_token=tokenizer.audio)
+        model = AudioInteractionModel(config, chunk=chunk, audio_token=tokenizer.audio)
+        _draw_by_fan_in(model)
+        return model
+
+
+@torch.no_grad()
+def _draw_by_fan_in(model: AudioInteractionModel) -> None:
+    """Draws the weights of all layers so that what comes out is as large as what goes in.
+
+    `transformers` draws them with 0.02, which suits wide models: in a narrow one the sound would be drowned by the
+    position embeddings of the audio tower, and hundreds of steps would pass before anything of it is heard.
+    """
+    for layer in model.modules():
+        if isinstance(layer, nn.Linear | nn.Conv1d) and layer is not model.lm_head:
+            nn.init.normal_(layer.weight, std=layer.weight[0].numel() ** -0.5)
 
 
 def save_model(folder: Path, model: AudioInteractionModel, tokenizer: StreamTokenizer) -> None:
@@ -74,7 +90,7 @@ def save_weights(folder: Path, state: dict[str, torch.Tensor], model: AudioInter
     config.save_pretrained(str(folder))
     tensors = {_published(name): tensor.contiguous() for name, tensor in state.items() if _is_kept(name, model)}
     save_file(tensors, str(folder / WEIGHTS), metadata={"format": "pt"})
-    settings = ModelSettings(chunk=model.chunk, frontend=frontend.VERSION)
+    settings = ModelSettings(chunk=model.chunk, frontend=frontend.VERSION, threshold=model.threshold)
     (folder / SETTINGS).write_bytes(msgspec.json.encode(settings))
 
 
@@ -102,6 +118,7 @@ def load_model(source: Path | str) -> tuple[AudioInteractionModel, StreamTokeniz
     tokenizer = load_tokenizer(folder)
     config = _config(folder)
     model = AudioInteractionModel(config, chunk=settings.chunk, audio_token=tokenizer.audio)
+    model.threshold = settings.threshold
     _load_weights(model, [folder / WEIGHTS])
     return model, tokenizer
 

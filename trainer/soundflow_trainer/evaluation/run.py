@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 import rich.table
 
+from soundflow_data.shards.receipts import scan_receipts
+from soundflow_data.shards.storage import LocalStorage
 from soundflow_trainer.evaluation.events import DEFAULT_WINDOW, Timing
 from soundflow_trainer.evaluation.measures import Judged, Row, judge, table
 from soundflow_trainer.evaluation.predictions import BASELINES, Prediction, predict
@@ -32,6 +34,12 @@ class Evaluation:
     rows: list[Row]
     baselines: dict[str, Row]
     judged: list[Judged]
+
+
+def held_out(shards: Path) -> str:
+    """Returns the split on which a model is measured: `test` where there is one, as it chose nothing."""
+    splits = {receipt.shard.split for receipt in scan_receipts(LocalStorage(shards)).receipts.values()}
+    return "test" if "test" in splits else "validation"
 
 
 def choose_streams(source: Source, limit: int | None) -> list[StreamLike]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import torch
@@ -11,13 +12,15 @@ from numpy.typing import NDArray
 from torch import nn
 
 from soundflow_data.timeline import Timeline
-from soundflow_trainer.evaluation.events import Timing
+from soundflow_trainer.evaluation.events import Timing, summarise
 from soundflow_trainer.evaluation.measures import Judged, judge
 from soundflow_trainer.evaluation.predictions import Prediction
 from soundflow_trainer.loading import Examples, Source, StreamLike
 from soundflow_trainer.packing import Batch, pack
 from soundflow_trainer.sequence import CONTROL
 from soundflow_trainer.tokens import StreamTokenizer
+
+THRESHOLDS: Final = tuple(step / 4 for step in range(-8, 21))  # log-odds; 5 is a probability of 0.993
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,35 +51,52 @@ def choose_validation(
 
 
 @torch.no_grad()
-def validate(
+def log_odds(
     module: nn.Module, validation: Validation, tokenizer: StreamTokenizer, device: torch.device
-) -> list[Judged]:
-    """Judges the decisions of a model, given the true past; words are not decoded."""
+) -> dict[str, NDArray[np.float32]]:
+    """Returns the log-odds of speaking after every chunk of every stream, given the true past."""
     was_training = module.training
     module.eval()
-    judged = []
+    odds: dict[str, NDArray[np.float32]] = {}
     for batch in validation.batches:
-        for key, decisions in decide(module(batch.to(device)), batch, tokenizer).items():
-            stream = validation.streams[key]
-            texts = {int(k): "" for k in np.flatnonzero(decisions)}
-            prediction = Prediction(key=key, num_chunks=len(decisions), texts=texts)
-            judged.append(judge(stream.timeline, stream.targets, prediction))
+        odds |= read_odds(module(batch.to(device)), batch, tokenizer)
     module.train(was_training)
-    return judged
+    return odds
 
 
-def decide(logits_KV: torch.Tensor, batch: Batch, tokenizer: StreamTokenizer) -> dict[str, NDArray[np.bool_]]:
-    """Reads the decisions of every stream of a batch off the model's logits."""
-    speaks_K = (logits_KV[:, tokenizer.response] > logits_KV[:, tokenizer.silent]).cpu()
+def read_odds(logits_KV: torch.Tensor, batch: Batch, tokenizer: StreamTokenizer) -> dict[str, NDArray[np.float32]]:
+    """Reads the log-odds of `<response>` over `<silent>` of every stream of a batch off the model's logits."""
+    odds_K = (logits_KV[:, tokenizer.response] - logits_KV[:, tokenizer.silent]).float().cpu()
     trained = batch.labels_RL >= 0
-    speaks_RL = torch.zeros_like(trained)
-    speaks_RL[trained] = speaks_K
-    decisions = {}
+    odds_RL = torch.zeros(trained.shape)
+    odds_RL[trained] = odds_K
+    odds = {}
     for r, keys in enumerate(batch.keys):
         for segment, key in enumerate(keys, 1):
             chosen = (batch.segments_RL[r] == segment) & (batch.kinds_RL[r] == CONTROL)
-            decisions[key] = speaks_RL[r][chosen].numpy()
-    return decisions
+            odds[key] = odds_RL[r][chosen].numpy()
+    return odds
+
+
+def judge_odds(validation: Validation, odds: dict[str, NDArray[np.float32]], threshold: float) -> list[Judged]:
+    """Judges the decisions that a threshold makes of log-odds; words are not decoded."""
+    judged = []
+    for key, one in odds.items():
+        stream = validation.streams[key]
+        texts = {int(k): "" for k in np.flatnonzero(one > threshold)}
+        prediction = Prediction(key=key, num_chunks=len(one), texts=texts)
+        judged.append(judge(stream.timeline, stream.targets, prediction))
+    return judged
+
+
+def choose_threshold(validation: Validation, odds: dict[str, NDArray[np.float32]]) -> float:
+    """Returns the log-odds from which speaking scores best; of equally good ones the middle.
+
+    The streams that choose it must not be those on which the model is measured.
+    """
+    scores = [score(summarise(one.outcome for one in judge_odds(validation, odds, t))) for t in THRESHOLDS]
+    best = [t for t, value in zip(THRESHOLDS, scores, strict=True) if value == max(scores)]
+    return best[len(best) // 2]
 
 
 def score(timing: Timing) -> float:

@@ -82,7 +82,7 @@ class EngineSettings:
         context: Positions that a session remembers.
         max_text: Longest response in tokens.
         max_queue: Chunks that may wait for the decoder.
-        threshold: Log-odds of `<response>` over `<silent>` from which the model speaks.
+        threshold: Log-odds of `<response>` over `<silent>` from which the model speaks; None takes the model's own.
         drain: Whether the whole queue is drained at once; otherwise every chunk gets a decision of its own.
     """
 
@@ -90,7 +90,7 @@ class EngineSettings:
     context: int = 4096
     max_text: int = 256
     max_queue: int = MAX_QUEUE
-    threshold: float = 0.0
+    threshold: float | None = None
     drain: bool = True
 
 
@@ -130,6 +130,7 @@ class Engine:
         keep_trace: bool = False,
     ) -> None:
         self.model = model.eval()
+        self.threshold = model.threshold if settings.threshold is None else settings.threshold
         self.tokenizer = tokenizer
         self.settings = settings
         self.decode_steps = 0
@@ -223,7 +224,7 @@ class Engine:
         self.decode_steps += 1
         for slot, count in zip(slots, counts, strict=True):
             self._cache.lengths[slot] += count
-        speaks = logits[:, self.tokenizer.response] - logits[:, self.tokenizer.silent] > self.settings.threshold
+        speaks = logits[:, self.tokenizer.response] - logits[:, self.tokenizer.silent] > self.threshold
         logits[:, self._banned] = -torch.inf
         words = logits.argmax(-1).tolist()
         events = {}
