@@ -1,0 +1,80 @@
+"""Scenes of a split that a language model plans: the same with the server well, gone, or never there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chat_server import ChatServer, say, text
+
+from soundflow_data.corpus import Corpus
+from soundflow_data.dice import Dice
+from soundflow_data.errors import Drop
+from soundflow_data.scenario.settings import ScenarioSettings
+from soundflow_data.scenario.staging import Stager
+from soundflow_data.timeline import Setting
+
+SCENES = 8
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SOUNDFLOW_CHAT_URL", "SOUNDFLOW_CHAT_MODEL", "SOUNDFLOW_CHAT_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def whimsical(handler: Any, body: dict[str, Any]) -> None:
+    """Plans every other bag, in the first place that it is offered, and talks nonsense about the rest."""
+    clips, rest = body["messages"][1]["content"].split("Places:")
+    labels = [line[2:].partition(":")[0] for line in clips.splitlines()[1:]]
+    if len(labels) % 2:
+        text("What a lovely bag!")(handler, body)
+        return
+    usual = {"role": "foreground", "shortest_s": 0.3, "longest_s": 4, "query": "a sound", "caption": "A sound."}
+    events = [usual | {"label": label} for label in labels]
+    place = rest.split("\n- ")[1].partition(":")[0]
+    say({"scenes": [{"place": place, "title": "x", "events": events, "before": [], "excluded": []}]})(handler, body)
+
+
+def stage(corpus: Corpus, chat: dict[str, Any]) -> list[tuple[Setting, list[tuple[str, str]]] | str]:
+    """Stages scenes; each as what the timeline says of it and its clips, or as the reason why it cannot be."""
+    stager = Stager(
+        corpus.library("train"), ScenarioSettings.model_validate({"planner": "chat", "chat": chat, "generation": False})
+    )
+    found: list[tuple[Setting, list[tuple[str, str]]] | str] = []
+    for seed in range(SCENES):
+        try:
+            scenery = stager.stage(Dice(seed, "scene"), "en")
+        except Drop as drop:
+            found.append(drop.reason)
+        else:
+            clips = [(one.bank, one.clip.id) for one in (*scenery.foreground(), *scenery.behind())]
+            found.append((scenery.setting, clips))
+    return found
+
+
+def planners(scenes: list[tuple[Setting, list[tuple[str, str]]] | str]) -> set[str]:
+    return {one[0].planner for one in scenes if not isinstance(one, str)}
+
+
+def test_scenes_stay_the_same_when_the_server_goes(corpus: Corpus, tmp_path: Path) -> None:
+    with ChatServer(whimsical) as server:
+        chat = {"url": server.url, "model": "tiny", "answers": str(tmp_path), "corrections": 0, "backoff_s": 0.01}
+        first = stage(corpus, chat)
+        asked = len(server.requests)
+        assert 0 < asked <= SCENES
+        assert stage(corpus, chat) == first
+        assert len(server.requests) == asked, "a rerun asks nothing"
+    assert stage(corpus, chat) == first, "nor does it need the server"
+    assert "chat" in planners(first)
+    assert any(planner.startswith("rules, as chat: ") for planner in planners(first)), "scenes say who took whose place"
+
+
+def test_a_server_that_was_never_there_stops_nothing(corpus: Corpus, tmp_path: Path) -> None:
+    chat = {"url": "http://127.0.0.1:9", "model": "tiny", "answers": str(tmp_path), "retries": 0, "give_up_after": 2}
+    scenes = stage(corpus, chat)
+    assert planners(scenes) == {"rules, as chat: cannot reach", "rules, as chat: left alone"}
+    with ChatServer(whimsical) as server:  # it is there now, and nothing changes silently
+        assert stage(corpus, chat | {"url": server.url}) == scenes
+        assert server.requests == []
