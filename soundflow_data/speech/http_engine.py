@@ -44,6 +44,8 @@ _MAX_BODY: Final = 64 << 20  # bytes; a minute of 48 kHz stereo float has 23 MB
 _SHOWN: Final = 160  # characters of a server's answer in a message
 _TEXTS: Final = {"text/html", "application/json", "application/problem+json", "text/event-stream"}
 
+_STOPPED: Final = "stopped"
+
 _OK: Final = 200
 _TOO_MANY: Final = 429
 _AGAIN: Final = {408, 409, 425, _TOO_MANY}
@@ -123,19 +125,19 @@ class HttpEngine:
     def speak_many(self, requests: Sequence[Request]) -> list[Speech | SpeechError]:
         """Speaks texts, as many at the same time as the settings allow; see `BatchEngine.speak_many`."""
         self._stop.clear()
-        pool = ThreadPoolExecutor(self._settings.concurrency, "speech")
-        try:
-            futures = [pool.submit(self._try, request) for request in requests]
-            return [future.result() for future in futures]
-        finally:  # after an error, nobody waits to ask again; else all have ended
-            self._stop.set()
-            pool.shutdown(cancel_futures=True)
+        with ThreadPoolExecutor(self._settings.concurrency, "speech") as pool:
+            results = list(pool.map(self._try, requests))
+        broken = [one for one in results if isinstance(one, EngineError)]
+        if broken:
+            raise next((one for one in broken if one.reason != _STOPPED), broken[0])
+        return results
 
     def _try(self, request: Request) -> Speech | SpeechError:
         try:
             return self._speak(request)
-        except EngineError:
-            raise
+        except EngineError as error:
+            self._stop.set()  # nobody asks, or waits to ask again, for what will not be spoken
+            return error
         except SpeechError as error:
             return error
 
@@ -162,6 +164,8 @@ class HttpEngine:
         """Asks until there is an answer, and returns it as it came and decoded."""
         retry = 0
         while True:
+            if self._stop.is_set():
+                raise EngineError(f"{self._where}: not asked, because another request failed", reason=_STOPPED)
             try:
                 return self._answer(body, name)
             except _TroubleError as trouble:
@@ -169,8 +173,7 @@ class HttpEngine:
                     kind = EngineError if trouble.of_server else SpeechError
                     raise kind(f"{trouble} (asked {retry + 1} times)", reason=trouble.reason) from trouble
                 wait_s = max(self._settings.backoff_s * 2.0**retry, trouble.retry_after_s)
-            if self._stop.wait(min(wait_s, self._settings.max_wait_s)):
-                raise EngineError(f"{self._where}: not asked again, because another request failed", reason="stopped")
+            self._stop.wait(min(wait_s, self._settings.max_wait_s))
             retry += 1
 
     def _answer(self, body: bytes, name: str) -> tuple[bytes, NDArray[np.int16]]:
