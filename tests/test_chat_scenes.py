@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +26,16 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def whimsical(handler: Any, body: dict[str, Any]) -> None:
-    """Plans every other bag, in the first place that it is offered, and talks nonsense about the rest."""
-    clips, rest = body["messages"][1]["content"].split("Places:")
-    labels = [line[2:].partition(":")[0] for line in clips.splitlines()[1:]]
-    if len(labels) % 2:
+    """Plans every other variation, with all that it is offered for the first place, and talks nonsense otherwise."""
+    told = body["messages"][1]["content"]
+    variation = int(re.search(r"variation (\d+)", told)[1])  # type: ignore[index]
+    if variation % 2:
         text("What a lovely bag!")(handler, body)
         return
+    place = told.split("Places:\n- ")[1].partition(":")[0]
+    sounds = re.findall(rf"^- (\w+): \w+; [^;\n]*\b{place}\b[^;\n]*$", told, re.MULTILINE)  # bound to no others
     usual = {"role": "foreground", "shortest_s": 0.3, "longest_s": 4, "query": "a sound", "caption": "A sound."}
-    events = [usual | {"label": label} for label in labels]
-    place = rest.split("\n- ")[1].partition(":")[0]
+    events = [usual | {"label": label} for label in sounds[:15]]
     say({"scenes": [{"place": place, "title": "x", "events": events, "before": [], "excluded": []}]})(handler, body)
 
 
