@@ -28,7 +28,7 @@ from soundflow_data.library import Library
 from soundflow_data.ontology import load_ontology
 from soundflow_data.scenario.bag import Bags
 from soundflow_data.scenario.ground import Grounder
-from soundflow_data.scenario.plan import HEARD_KINDS
+from soundflow_data.scenario.plan import HEARD_KINDS, describe
 from soundflow_data.scenario.retrieval import Retriever
 from soundflow_data.scenario.rules import RulePlanner
 from soundflow_data.scenario.supply import Supply
@@ -55,7 +55,7 @@ def run(setup: Setup) -> Result:
     corpus = warm_corpus(setup, num_streams=1, streams_per_shard=1)
     supply = Supply(corpus.library("train"))
     bags, grounder = Bags(supply), Grounder(supply)
-    planner = RulePlanner(supply.ontology, available=supply.labels, fewest=_EVENTS, most=_EVENTS)
+    planner = RulePlanner(supply.ontology, available=supply.found, fewest=_EVENTS, most=_EVENTS)
 
     def rounds() -> Iterator[dict[str, Case]]:
         for _ in range(setup.rounds + 1):
@@ -112,9 +112,10 @@ def _scenes(bags: Bags, planner: RulePlanner, grounder: Grounder, count: int) ->
 
 
 def _queries(number: int, count: int) -> list[str]:
-    """Returns queries that were not asked before."""
+    """Returns queries that were not asked before, such as "dog bark, a dog barking in the distance, 17"."""
     dice = Dice("queries", number)
-    return [f"{_caption(dice)}, {number}" for _ in range(count)]
+    heard = [entry for entry in load_ontology() if entry.kind in HEARD_KINDS]
+    return [f"{describe(dice.choice(heard)).query} {dice.choice(_HOW)}, {number}-{i}" for i in range(count)]
 
 
 def _caption(dice: Dice) -> str:

@@ -14,8 +14,8 @@ class Identity:
     """Knows clips by their labels, tags and captions.
 
     A clip with an ontology label is that sound and no other. A clip with the source's own tag is the one sound whose
-    best tag it is, or the only one that has it: a tag of several sounds (`Alarm`) identifies none. A clip without a
-    label is the sound that its caption names, where it names exactly one.
+    best tag it is: a tag of several sounds (`Alarm`) or of all sorts (`Animal`) identifies none. A clip without a label
+    is the sound that its caption names, where it names exactly one.
 
     Args:
         ontology: What is known about sounds.
@@ -58,8 +58,7 @@ class Identity:
     def _by_tag(self, tag: str) -> str:
         owners = self.ontology.with_tag(tag)
         best = [owner for owner in owners if fold(self.ontology.by_label(owner).tags[0]) == fold(tag)]
-        clear = best or owners
-        return clear[0] if len(clear) == 1 else ""
+        return best[0] if len(best) == 1 else ""
 
     def _find_in_caption(self, caption: str) -> str:
         named = self.named(caption)

@@ -5,9 +5,9 @@ Probabilistic Relevance Framework: BM25 and Beyond", 2009) over stems. Equal tex
 a bank full of dogs does not make `dog` a common word. Weights are whole numbers, so scores do not depend on the order
 of adding; equal scores are ordered by bank and clip id.
 
-    index    postings(term, text, weight)       built once per process, when first asked
-    query    sum of weights by text             one statement for any number of queries
-    answer   the clips of the best texts
+    index    terms(term, texts, weights)     built once per process, when first asked
+    query    the texts that share a word     one statement for the queries of a scene
+    answer   the clips of the best texts     weights are added in numpy: ten times as fast as grouping by text
 """
 
 from __future__ import annotations
@@ -40,14 +40,16 @@ _K1: Final = 1.2  # the usual constants of BM25
 _B: Final = 0.75
 _UNIT: Final = 1 << 16  # weights are multiples of one over this
 _LOW: Final = 1 << 32  # a sort key is score * _LOW + how early the text comes, so that one number orders both
-_SEARCH: Final = """
-    with scores as ({scores})
-    select query, max(score * 4294967296 + (4294967295 - text), {depth}) as keys from scores group by query
+_TOGETHER: Final = 16  # queries of one statement; bounds the table of scores
+_BM25: Final = """
+    select query, unnest(texts) as text, unnest(weights) as weight from asked join terms using (term)
 """
-_BM25: Final = "select query, text, sum(weight)::bigint as score from asked join postings using (term) group by all"
 _COSINE: Final = """
-    select query, text, round({unit} * (1 + array_inner_product(asked.vector, texts.vector)))::bigint as score
-    from asked cross join texts
+    with scores as (
+        select query, text, round({unit} * (1 + array_inner_product(asked.vector, texts.vector)))::bigint as score
+        from asked cross join texts
+    )
+    select query, max(score * 4294967296 + (4294967295 - text), {depth}) as keys from scores group by query
 """
 
 
@@ -114,32 +116,55 @@ class Retriever:
     # -- asking --------------------------------------------------------------------------------------------------------
 
     def _ask(self, queries: Sequence[str]) -> list[Answer]:
-        connection = self._index
-        asked, scores = self._asked(queries)
-        connection.register("asked", asked)
-        found = connection.sql(_SEARCH.format(scores=scores, depth=self._depth)).to_arrow_table()
-        connection.unregister("asked")
-        keys = dict(zip(found["query"].to_pylist(), found["keys"].combine_chunks(), strict=True))
-        return [self._answer(keys.get(number)) for number in range(len(queries))]
+        search = self._by_words if self._vectors is None else self._by_meaning
+        keys = [
+            found
+            for start in range(0, len(queries), _TOGETHER)
+            for found in search(self._index, queries[start : start + _TOGETHER])
+        ]
+        return [self._answer(found) for found in keys]
 
-    def _asked(self, queries: Sequence[str]) -> tuple[pa.Table, str]:
-        """Returns the table of what is asked, and the statement that gives the score of each text."""
-        if self._vectors is not None:
-            numbers = pa.array(range(len(queries)), pa.int32())
-            return pa.table({"query": numbers, "vector": self._vectors.of(queries)}), _COSINE.format(unit=_UNIT)
-        pairs = [
+    def _by_words(self, index: duckdb.DuckDBPyConnection, queries: Sequence[str]) -> list[NDArray[np.int64]]:
+        """Returns the sort keys of the best texts of each query, unordered."""
+        asked = [
             (number, self._terms[word])
             for number, query in enumerate(queries)
             for word in set(words(query))
             if word in self._terms
         ]
-        numbers, terms = (pa.array([pair[i] for pair in pairs], pa.int32()) for i in range(2))
-        return pa.table({"query": numbers, "term": terms}), _BM25
+        numbers, terms = (pa.array([pair[i] for pair in asked], pa.int32()) for i in range(2))
+        found = _run(index, _BM25, pa.table({"query": numbers, "term": terms}))
+        columns = (found[name].combine_chunks().to_numpy(zero_copy_only=False) for name in ("query", "text", "weight"))
+        query_of, text_of, weights = columns
+        num_texts = len(self._bounds) - 1
+        # Sums of whole numbers far below 2**53, so float64 holds them exactly.
+        places = query_of.astype(np.int64) * num_texts + text_of
+        scores = np.asarray(np.bincount(places, weights, len(queries) * num_texts), np.float64)
+        return [self._best(row) for row in scores.reshape(len(queries), num_texts)]
 
-    def _answer(self, keys: pa.ListScalar | None) -> Answer:
-        if keys is None:
-            return Answer(clips=np.empty(0, np.int32), scores=np.empty(0, np.float32), num_close=0)
-        found: NDArray[np.int64] = keys.values.to_numpy(zero_copy_only=False)
+    def _best(self, scores: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Returns the sort keys of the texts that may be needed: the close ones and the best ones."""
+        best = scores.max(initial=0.0)
+        texts = np.flatnonzero(scores >= max(1.0, CLOSE * best))
+        if len(texts) < _KEPT:
+            texts = np.flatnonzero(scores)
+        keys = (scores[texts].astype(np.int64) * _LOW) + (_LOW - 1 - texts)
+        most = max(_KEPT, min(self._depth, int(np.count_nonzero(scores[texts] >= CLOSE * best))))
+        return np.partition(keys, len(keys) - most)[-most:] if len(keys) > most else keys
+
+    def _by_meaning(self, index: duckdb.DuckDBPyConnection, queries: Sequence[str]) -> list[NDArray[np.int64]]:
+        """Returns the sort keys of the best texts of each query."""
+        assert self._vectors is not None
+        numbers = pa.array(range(len(queries)), pa.int32())
+        asked = pa.table({"query": numbers, "vector": self._vectors.of(queries)})
+        found = _run(index, _COSINE.format(unit=_UNIT, depth=self._depth), asked)
+        keys = dict(zip(found["query"].to_pylist(), found["keys"].combine_chunks(), strict=True))
+        return [keys[number].values.to_numpy(zero_copy_only=False) for number in range(len(queries))]
+
+    def _answer(self, keys: NDArray[np.int64]) -> Answer:
+        if not len(keys):
+            return Answer(clips=_NO_ROWS, scores=np.empty(0, np.float32), num_close=0)
+        found = np.sort(keys)[::-1]
         clips, scores = self._expanded(_LOW - 1 - found % _LOW, found // _LOW)
         nothing, share = (0.0, CLOSE) if self._vectors is None else (_UNIT, CLOSE_EMBEDDED)
         num_close = int(np.count_nonzero(scores - nothing >= share * (scores[0] - nothing)))
@@ -187,10 +212,15 @@ class Retriever:
         if self._vectors is None:
             terms, postings = _postings(texts)
             self._terms = {term: number for number, term in enumerate(terms)}
-            _create(connection, "postings", postings, "term, text")
+            _create(connection, "postings", postings)
+            connection.execute(
+                "create table terms as select term, list(text order by text) as texts, "
+                "list(weight order by text) as weights from postings group by term order by term"
+            )
+            connection.execute("drop table postings")
         else:
             numbers = np.arange(len(texts), dtype=np.int32)
-            _create(connection, "texts", pa.table({"text": numbers, "vector": self._vectors.kept(texts)}), "text")
+            _create(connection, "texts", pa.table({"text": numbers, "vector": self._vectors.kept(texts)}))
         return connection
 
     def _texts(self) -> tuple[list[str], NDArray[np.int32]]:
@@ -213,9 +243,16 @@ class Retriever:
         return label.replace("_", " ") if known is None else name_text(known)
 
 
-def _create(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table, order: str) -> None:
+def _run(connection: duckdb.DuckDBPyConnection, statement: str, asked: pa.Table) -> pa.Table:
+    connection.register("asked", asked)
+    found = connection.sql(statement).to_arrow_table()
+    connection.unregister("asked")
+    return found
+
+
+def _create(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> None:
     connection.register("given", table)
-    connection.execute(f"create table {name} as select * from given order by {order}")  # noqa: S608 - our own names
+    connection.execute(f"create table {name} as select * from given")  # noqa: S608 - our own names
     connection.unregister("given")
 
 
@@ -233,5 +270,5 @@ def _postings(texts: Iterable[str]) -> tuple[list[str], pa.Table]:
     mean = max(1.0, float(counts.mean())) if len(counts) else 1.0
     length = (_K1 + 1) / (1 + _K1 * (1 - _B + _B * counts / mean))
     text_of = np.repeat(np.arange(len(stems), dtype=np.int32), counts)
-    weight = np.rint(_UNIT * idf[codes] * length[text_of]).astype(np.int64)
+    weight = np.rint(_UNIT * idf[codes] * length[text_of]).astype(np.int32)
     return terms.dictionary.to_pylist(), pa.table({"term": codes, "text": text_of, "weight": weight})

@@ -49,12 +49,17 @@ class Supply:
                 parts[label].append((self.library.banks[name], rows))
         return {label: Shelf(parts[label]) for label in sorted(parts)}
 
+    @property
+    def found(self) -> frozenset[str]:
+        """The labels of which the split has clips: what scenes are best completed with, because making takes time."""
+        return frozenset(self.shelves)
+
     @functools.cached_property
     def labels(self) -> frozenset[str]:
         """The labels of which a clip can be found or made."""
         made = self.ontology.procedural_kinds().values() if self.generation else ()
         heard = (label for label in made if self.ontology.by_label(label).kind in HEARD_KINDS)
-        return frozenset(self.shelves) | frozenset(heard)
+        return self.found | frozenset(heard)
 
     def annotate(self, bank: str, clip: Clip) -> Annotation:
         """Returns the annotation of a clip; its label is the ontology's where it is known."""

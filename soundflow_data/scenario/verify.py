@@ -2,7 +2,7 @@
 
     identity      its label, tag or caption says that it is the sound
     duration      0.5 to 2 times the rough duration; a longer clip is cut at a quiet place, if it has one
-    cleanliness   a sound with pauses stands at least 10 dB above them, unless they are no hiss; nothing is clipped
+    cleanliness   a sound with pauses stands at least 15 dB above them, unless they are no hiss; nothing is clipped
     continuity    it neither starts nor ends inside a sound: no step at its edges, no rise or fall that is cut off
 
 Only sounds of single occurrences (`countable`) are judged by their pauses, starts and ends. Rain has none of these: it
@@ -36,7 +36,7 @@ from soundflow_data.timeline import SAMPLE_RATE
 
 SHORTEST: Final = 0.5  # of the rough duration
 LONGEST: Final = 2.0
-MIN_SNR_DB: Final = 10.0
+MIN_SNR_DB: Final = 15.0  # TFJP subtracts noise from 12 dB on
 NOISE_ENTROPY: Final = 0.85
 MIN_ACTIVE_DB: Final = -65.0
 MAX_FULL_SHARE: Final = 0.01
@@ -113,10 +113,15 @@ class Verifier:
         if not length:
             low, _ = _bounds(event)
             return Verdict(decision="reject", reason="too short" if clip.num_samples < low else "too long")
-        reason = _hopeless(sounding, countable=countable)
+        reason = _unfit(sounding)
+        # Noise goes before the end: it fills the pauses, and what lies under it cannot be judged.
+        if not reason and countable and sounding.snr_db < MIN_SNR_DB and quiet_entropy(pcm()) >= NOISE_ENTROPY:
+            return Verdict(decision="reprocess", reason="noisy", num_samples=length)
+        if not reason and countable and sounding.tail_db > CUT_OFFSET_DB:
+            reason = "ends inside the sound"
         if reason:
             return Verdict(decision="reject", reason=reason)
-        reason = _mendable(sounding, pcm, countable=countable)
+        reason = _step(sounding, countable=countable)
         return Verdict(decision="reprocess" if reason else "accept", reason=reason, num_samples=length)
 
 
@@ -155,23 +160,16 @@ def _playable(
     return (begin + int(quiet[-1])) * ENERGY_BLOCK if len(quiet) else 0
 
 
-def _hopeless(sounding: Sounding, *, countable: bool) -> str:
-    """Returns what no processing mends."""
+def _unfit(sounding: Sounding) -> str:
     if sounding.active_db < MIN_ACTIVE_DB:
         return "too quiet"
-    if sounding.full_share > MAX_FULL_SHARE:
-        return "clipped"
-    if countable and sounding.tail_db > CUT_OFFSET_DB:
-        return "ends inside the sound"
-    return ""
+    return "clipped" if sounding.full_share > MAX_FULL_SHARE else ""
 
 
-def _mendable(sounding: Sounding, pcm: Callable[[], Pcm], *, countable: bool) -> str:
-    """Returns what TFJP may mend: noise, and edges without a taper."""
+def _step(sounding: Sounding, *, countable: bool) -> str:
+    """Returns at which end the clip lacks a taper, which TFJP gives it."""
     if sounding.end_db > SPLICE_DB:
         return "ends with a step"
     if sounding.head_db > SPLICE_DB and (sounding.rise_db > CUT_ONSET_DB or not countable):
         return "starts inside the sound"
-    if countable and sounding.snr_db < MIN_SNR_DB and quiet_entropy(pcm()) >= NOISE_ENTROPY:
-        return "noisy"
     return ""
