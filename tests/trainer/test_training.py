@@ -284,7 +284,7 @@ def test_the_last_and_the_best_checkpoints_stay(tmp_path):
 
 
 def test_validation_chooses_the_threshold_and_the_model_keeps_it(tmp_path):
-    checkpoint = {"every": 2, "validate_every": 2, "validation_streams": 4, "choose_threshold": True}
+    checkpoint = {"every": 2, "validate_every": 2, "validation_streams": 4, "false_per_hour": 6.0}
     run(make_stage(steps=2, checkpoint=checkpoint), tmp_path)
     logged = json.loads((tmp_path / "log/metrics.jsonl").read_text().splitlines()[-1])
     model, tokenizer = load_model(find_model(tmp_path))
@@ -301,10 +301,13 @@ def test_the_threshold_parts_what_should_be_said_from_what_should_not(tokenizer)
     decisions = {key: stream.targets.decisions() for key, stream in validation.streams.items()}
     assert any(one.any() for one in decisions.values())
     odds = {key: np.where(one, 3.6, 1.9).astype(np.float32) for key, one in decisions.items()}
-    threshold = choose_threshold(validation, odds)
+    threshold = choose_threshold(validation, odds, false_per_hour=6.0)
     assert 2.5 <= threshold <= 3.0  # the middle of all that part them
     assert summarise(one.outcome for one in judge_odds(validation, odds, threshold)).trigger_accuracy == 1.0
     assert summarise(one.outcome for one in judge_odds(validation, odds, 0.0)).false > 0
+    odds = {key: np.where(one, 1.1, 1.9).astype(np.float32) for key, one in decisions.items()}  # silence is likelier
+    assert choose_threshold(validation, odds, false_per_hour=6.0) > 1.9  # no answer without more false triggers
+    assert choose_threshold(validation, odds, false_per_hour=1e9) < 1.9
 
 
 def test_a_folder_of_another_stage_is_refused(tmp_path):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import signal
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -17,10 +17,12 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
+from soundflow_data.dice import Dice
 from soundflow_data.errors import SoundFlowError
 from soundflow_data.shards.order import ReaderState
 from soundflow_data.targets import Targets
 from soundflow_data.timeline import SAMPLE_RATE, Timeline
+from soundflow_trainer.augmentation import Augmentation
 from soundflow_trainer.packing import Batch, pack
 from soundflow_trainer.sequence import Example, make_example
 from soundflow_trainer.tokens import StreamTokenizer
@@ -75,12 +77,24 @@ class Examples(Dataset[Example]):
         source: Where streams come from.
         tokenizer: The model's tokenizer.
         chunk: Samples per chunk of the model.
+        augmentation: How much the features of a stream may change.
+        seed: With the stream's key it decides how they change, so a stream is the same in every epoch and process.
     """
 
-    def __init__(self, source: Source, tokenizer: StreamTokenizer, chunk: int) -> None:
+    def __init__(
+        self,
+        source: Source,
+        tokenizer: StreamTokenizer,
+        chunk: int,
+        *,
+        augmentation: Augmentation | None = None,
+        seed: int = 0,
+    ) -> None:
         self._source = source
         self._tokenizer = tokenizer
         self._chunk = chunk
+        self._augmentation = augmentation
+        self._seed = seed
 
     def __len__(self) -> int:
         return len(self._source)
@@ -98,7 +112,11 @@ class Examples(Dataset[Example]):
                 f"stream {stream.timeline.key!r} has chunks of {theirs_s:g} s, but the model decides every {ours_s:g} "
                 f"s; use shards of a recipe with `chunk_s: {ours_s:g}`"
             )
-        return make_example(stream.audio, stream.timeline, stream.targets, self._tokenizer)
+        example = make_example(stream.audio, stream.timeline, stream.targets, self._tokenizer)
+        if self._augmentation is None:
+            return example
+        dice = Dice(self._seed, example.key, "augmentation")
+        return replace(example, features=self._augmentation.apply(example.features, dice))
 
 
 def load_steps(

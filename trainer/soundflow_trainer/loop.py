@@ -22,6 +22,7 @@ from soundflow_data.shards.order import ReaderState
 from soundflow_data.shards.reader import StreamReader
 from soundflow_trainer import checkpoints as store
 from soundflow_trainer import lora
+from soundflow_trainer.augmentation import Augmentation
 from soundflow_trainer.distributed import World, accumulating, join_world, spread
 from soundflow_trainer.evaluation.events import summarise
 from soundflow_trainer.evaluation.teacher_forced import (
@@ -196,11 +197,18 @@ class _Run:
         return Trained(step=self.step, finished=self.step >= stage.steps, score=self.score)
 
     def _load(self) -> Iterator[list[Batch]]:
-        examples = Examples(self.source, self.tokenizer, self.model.chunk)
+        data = self.stage.data
+        examples = Examples(
+            self.source,
+            self.tokenizer,
+            self.model.chunk,
+            augmentation=Augmentation(**data.augment.model_dump()) if data.augment else None,
+            seed=data.seed,
+        )
         batch = self.stage.batch
         order = self.source.order(self.state, rank=self.world.rank, world_size=self.world.size, num_epochs=None)
         plan = BatchPlan(streams=batch.streams, row_tokens=batch.row_tokens, rows=batch.rows)
-        workers = self.stage.data.loader_workers
+        workers = data.loader_workers
         return load_steps(examples, order, plan, world_size=self.world.size, workers=workers)
 
     def _train_step(self, batches: list[Batch], began: float, waited: float) -> None:
@@ -260,8 +268,9 @@ class _Run:
     def _validate(self) -> None:
         with self.autocast:
             odds = log_odds(self.module, self.validation, self.tokenizer, self.world.device)
-        if self.stage.checkpoint.choose_threshold:
-            self.model.threshold = choose_threshold(self.validation, odds)
+        allowed = self.stage.checkpoint.false_per_hour
+        if allowed is not None:
+            self.model.threshold = choose_threshold(self.validation, odds, false_per_hour=allowed)
         judged = judge_odds(self.validation, odds, self.model.threshold)
         timing = summarise(one.outcome for one in judged)
         self.score = score(timing)

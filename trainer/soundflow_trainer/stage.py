@@ -22,6 +22,16 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class AugmentSection(_Section):
+    """How much the features of training streams may change; see `soundflow_trainer.augmentation`."""
+
+    gain_db: Annotated[float, Field(ge=0)] = 0.0
+    colour_db: Annotated[float, Field(ge=0)] = 0.0
+    shift_mels: Annotated[int, Field(ge=0, le=32)] = 0
+    masks: Annotated[int, Field(ge=0, le=16)] = 0
+    mask_mels: Annotated[int, Field(ge=0, le=64)] = 12
+
+
 class DataSection(_Section):
     """Which streams are read.
 
@@ -36,6 +46,7 @@ class DataSection(_Section):
     where: str | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     loader_workers: Annotated[int, Field(ge=0)] = 2
+    augment: AugmentSection | None = None
 
 
 class ModelSection(_Section):
@@ -113,15 +124,15 @@ class CheckpointSection(_Section):
     """How often checkpoints and validations are made (in steps), and how many checkpoints stay besides the best.
 
     Attributes:
-        choose_threshold: Whether validation also chooses the log-odds from which the model speaks; otherwise they
-            are 0, where speaking is as likely as silence.
+        false_per_hour: With it, validation also chooses the log-odds from which the model speaks: the best that make
+            at most so many false triggers per hour of silence. Otherwise they are 0: speaking is likelier than not.
     """
 
     every: Count = 500
     keep: Count = 3
     validate_every: Count = 500
     validation_streams: Count = 64
-    choose_threshold: bool = False
+    false_per_hour: Annotated[float, Field(ge=0)] | None = None
 
 
 class Stage(_Section):

@@ -89,13 +89,21 @@ def judge_odds(validation: Validation, odds: dict[str, NDArray[np.float32]], thr
     return judged
 
 
-def choose_threshold(validation: Validation, odds: dict[str, NDArray[np.float32]]) -> float:
-    """Returns the log-odds from which speaking scores best; of equally good ones the middle.
+def choose_threshold(validation: Validation, odds: dict[str, NDArray[np.float32]], *, false_per_hour: float) -> float:
+    """Returns the log-odds from which speaking scores best with at most so many false triggers per hour of silence.
 
-    The streams that choose it must not be those on which the model is measured.
+    Of equally good ones it is the middle; where none is quiet enough, the quietest of the best. The streams that choose
+    it must not be those on which the model is measured.
+
+    Args:
+        validation: The streams.
+        odds: What `log_odds` returned for them.
+        false_per_hour: How many false triggers are allowed.
     """
-    scores = [score(summarise(one.outcome for one in judge_odds(validation, odds, t))) for t in THRESHOLDS]
-    best = [t for t, value in zip(THRESHOLDS, scores, strict=True) if value == max(scores)]
+    timings = {t: summarise(one.outcome for one in judge_odds(validation, odds, t)) for t in THRESHOLDS}
+    allowed = max(false_per_hour, min(timing.false_per_hour for timing in timings.values()))
+    scores = {t: score(timing) for t, timing in timings.items() if timing.false_per_hour <= allowed}
+    best = [t for t, value in scores.items() if value == max(scores.values())]
     return best[len(best) // 2]
 
 
