@@ -29,7 +29,7 @@ from soundflow_data.timeline import SAMPLE_RATE
 
 Outcome = Literal["accepted", "reprocessed", "generated"]
 NOT_GROUNDED: Final = "not grounded"
-SEEDS: Final = 32  # different recordings of each kind that a split generates; few, so that a worker can keep them
+SEEDS: Final = 16  # different recordings of each kind that a split generates; few, so that a worker can keep them
 _DURATIONS: Final = 4  # different lengths of a kind, of which each recording has one
 _PLACES: Final = 4 * TOP  # draws before a sub-event makes do with fewer than three proposals
 

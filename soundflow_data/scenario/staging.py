@@ -52,7 +52,7 @@ class Stager:
 
 
 def _planner(settings: ScenarioSettings, supply: Supply) -> Planner:
-    rules = RulePlanner(supply.ontology, available=supply.labels)
+    rules = RulePlanner(supply.ontology, available=supply.found)  # to make a sound takes longer than a whole stream
     if settings.planner == "rules":
         return rules
     from soundflow_data.scenario.chat.client import ChatClient  # noqa: PLC0415 - only who asks a server pays for this
