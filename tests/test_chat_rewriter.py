@@ -10,8 +10,9 @@ from chat_server import ChatServer, say, script, status
 
 from soundflow_data.dice import Dice
 from soundflow_data.scenario.chat import ChatClient, ChatSettings
-from soundflow_data.scenario.chat_rewriter import ChatRewriter
+from soundflow_data.scenario.chat_rewriter import ChatRewriter, make_rewriter
 from soundflow_data.scenario.sameness import objections
+from soundflow_data.scenario.settings import ScenarioSettings
 
 TELL = "Tell me when you hear {sound}."
 WORDINGS = (
@@ -81,6 +82,16 @@ def test_without_a_server_the_original_stays_for_good(tmp_path: Path) -> None:
         assert set(many(one, 4)) == {TELL}
         assert len(server.requests) == 1
     assert one.outcomes().original == {"server error": 4}
+
+
+def test_the_recipe_decides_whether_texts_are_varied(tmp_path: Path) -> None:
+    assert make_rewriter(ScenarioSettings()) is None
+    with ChatServer(say({"wordings": WORDINGS})) as server:
+        chat = {"url": server.url, "model": "tiny", "answers": str(tmp_path)}
+        one = make_rewriter(ScenarioSettings.model_validate({"rewriter": "chat", "variations": 3, "chat": chat}))
+        assert one is not None
+        assert set(many(one)) == set(WORDINGS)
+    assert "Write 3 different wordings" in server.requests[0]["messages"][1]["content"]
 
 
 def test_as_much_is_drawn_with_and_without_wordings(tmp_path: Path) -> None:

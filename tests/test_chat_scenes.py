@@ -11,12 +11,16 @@ from chat_server import ChatServer, say, text
 
 from soundflow_data.corpus import Corpus
 from soundflow_data.dice import Dice
-from soundflow_data.errors import Drop
+from soundflow_data.scenario.bag import Bags
+from soundflow_data.scenario.chat import ChatClient
+from soundflow_data.scenario.chat_planner import ChatPlanner
+from soundflow_data.scenario.plan import ScenePlan
+from soundflow_data.scenario.rules import RulePlanner
 from soundflow_data.scenario.settings import ScenarioSettings
 from soundflow_data.scenario.staging import Stager
-from soundflow_data.timeline import Setting
+from soundflow_data.scenario.supply import Supply
 
-SCENES = 8
+SCENES = 24
 
 
 @pytest.fixture(autouse=True)
@@ -39,44 +43,47 @@ def whimsical(handler: Any, body: dict[str, Any]) -> None:
     say({"scenes": [{"place": place, "title": "x", "events": events, "before": [], "excluded": []}]})(handler, body)
 
 
-def stage(corpus: Corpus, chat: dict[str, Any]) -> list[tuple[Setting, list[tuple[str, str]]] | str]:
-    """Stages scenes; each as what the timeline says of it and its clips, or as the reason why it cannot be."""
-    stager = Stager(
-        corpus.library("train"), ScenarioSettings.model_validate({"planner": "chat", "chat": chat, "generation": False})
-    )
-    found: list[tuple[Setting, list[tuple[str, str]]] | str] = []
-    for seed in range(SCENES):
-        try:
-            scenery = stager.stage(Dice(seed, "scene"), "en")
-        except Drop as drop:
-            found.append(drop.reason)
-        else:
-            clips = [(one.bank, one.clip.id) for one in (*scenery.foreground(), *scenery.behind())]
-            found.append((scenery.setting, clips))
-    return found
+def plan(corpus: Corpus, chat: dict[str, Any]) -> list[tuple[ScenePlan, ...]]:
+    """Draws bags of a split and plans them."""
+    supply = Supply(corpus.library("train"))
+    bags = Bags(supply)
+    settings = ScenarioSettings.model_validate({"planner": "chat", "chat": chat})
+    rules = RulePlanner(supply.ontology, available=supply.labels)
+    planner = ChatPlanner(ChatClient(settings.chat), rules, supply.ontology, available=supply.labels)
+    dice = [Dice(seed, "scene") for seed in range(SCENES)]
+    return [planner.plan(bags.draw(one), one, "en") for one in dice]
 
 
-def planners(scenes: list[tuple[Setting, list[tuple[str, str]]] | str]) -> set[str]:
-    return {one[0].planner for one in scenes if not isinstance(one, str)}
+def planners(plans: list[tuple[ScenePlan, ...]]) -> set[str]:
+    return {one.planner for some in plans for one in some}
 
 
-def test_scenes_stay_the_same_when_the_server_goes(corpus: Corpus, tmp_path: Path) -> None:
+def test_plans_stay_the_same_when_the_server_goes(corpus: Corpus, tmp_path: Path) -> None:
     with ChatServer(whimsical) as server:
         chat = {"url": server.url, "model": "tiny", "answers": str(tmp_path), "corrections": 0, "backoff_s": 0.01}
-        first = stage(corpus, chat)
+        first = plan(corpus, chat)
         asked = len(server.requests)
         assert 0 < asked <= SCENES
-        assert stage(corpus, chat) == first
+        assert plan(corpus, chat) == first
         assert len(server.requests) == asked, "a rerun asks nothing"
-    assert stage(corpus, chat) == first, "nor does it need the server"
+    assert plan(corpus, chat) == first, "nor does it need the server"
     assert "chat" in planners(first)
-    assert any(planner.startswith("rules, as chat: ") for planner in planners(first)), "scenes say who took whose place"
+    assert any(planner.startswith("rules, as chat: ") for planner in planners(first)), "plans say who took whose place"
 
 
 def test_a_server_that_was_never_there_stops_nothing(corpus: Corpus, tmp_path: Path) -> None:
     chat = {"url": "http://127.0.0.1:9", "model": "tiny", "answers": str(tmp_path), "retries": 0, "give_up_after": 2}
-    scenes = stage(corpus, chat)
-    assert planners(scenes) == {"rules, as chat: cannot reach", "rules, as chat: left alone"}
+    plans = plan(corpus, chat)
+    assert planners(plans) == {"rules, as chat: cannot reach", "rules, as chat: left alone"}
     with ChatServer(whimsical) as server:  # it is there now, and nothing changes silently
-        assert stage(corpus, chat | {"url": server.url}) == scenes
+        assert plan(corpus, chat | {"url": server.url}) == plans
         assert server.requests == []
+
+
+def test_the_recipe_decides_who_plans_and_streams_say_who_did(corpus: Corpus, tmp_path: Path) -> None:
+    chat = {"url": "http://127.0.0.1:9", "model": "tiny", "answers": str(tmp_path), "retries": 0}
+    found = set()
+    for settings in ({"planner": "chat", "chat": chat}, {"planner": "rules"}):
+        stager = Stager(corpus.library("train"), ScenarioSettings.model_validate(settings))
+        found.add(stager.stage(Dice(0, "scene"), "en").setting.planner)
+    assert found == {"rules, as chat: cannot reach", "rules"}

@@ -13,7 +13,15 @@ from soundflow_data.corpus import Corpus
 from soundflow_data.errors import Drop
 from soundflow_data.ontology import load_ontology
 from soundflow_data.scenario.chat import ChatClient, ChatSettings
-from soundflow_data.scenario.silence_auditor import ChatAuditor, RuleAuditor, Verdicts, unanswered, verify
+from soundflow_data.scenario.settings import ScenarioSettings
+from soundflow_data.scenario.silence_auditor import (
+    ChatAuditor,
+    RuleAuditor,
+    Verdicts,
+    make_auditor,
+    unanswered,
+    verify,
+)
 from soundflow_data.timeline import Event, Response, Silence, Timeline
 
 ONTOLOGY = load_ontology()
@@ -193,6 +201,13 @@ def test_without_a_usable_answer_the_rules_judge(tmp_path: Path, act: Any) -> No
         asked = len(server.requests)
         assert auditor(server.url, tmp_path).audit(STREAM) == RULES.audit(STREAM)
         assert len(server.requests) == asked
+
+
+def test_the_recipe_decides_who_judges(tmp_path: Path) -> None:
+    assert make_auditor(ScenarioSettings(), ONTOLOGY).name == "rules"
+    chat = {"url": "http://127.0.0.1:9", "model": "tiny", "answers": str(tmp_path)}
+    settings = ScenarioSettings.model_validate({"auditor": "chat", "chat": chat})
+    assert make_auditor(settings, ONTOLOGY).name == "chat"
 
 
 def test_a_stream_without_silences_is_not_asked_about(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from soundflow_data.dice import Dice
 from soundflow_data.errors import SoundFlowError
 from soundflow_data.scenario.chat import ChatClient, ChatOutcomes, Message, Question, strict_schema
 from soundflow_data.scenario.sameness import objections
+from soundflow_data.scenario.settings import ScenarioSettings
 
 _SYSTEM: Final = """You reword what somebody says to a voice assistant, for training data.
 Every wording means exactly the same as the original, sounds like natural speech, and is one sentence or two.
@@ -113,6 +114,13 @@ class ChatRewriter:
             return answer.reason
         self._refused += answer.value.refused
         return answer.value
+
+
+def make_rewriter(settings: ScenarioSettings) -> ChatRewriter | None:
+    """Returns the rewriter that a recipe asks for, or None."""
+    if settings.rewriter == "none":
+        return None
+    return ChatRewriter(ChatClient(settings.chat), variations=settings.variations)
 
 
 def _accept(answer: WordingsAnswer, text: str, language: str, keep: Sequence[str]) -> Wordings:

@@ -20,6 +20,7 @@ import msgspec
 from soundflow_data.errors import Drop, SoundFlowError
 from soundflow_data.ontology import Ontology
 from soundflow_data.scenario.chat import ChatClient, ChatOutcomes, Message, Question, strict_schema
+from soundflow_data.scenario.settings import ScenarioSettings
 from soundflow_data.timeline import SAMPLE_RATE, Event, Timeline
 
 Judgement = Literal["silent", "respond", "ambiguous"]
@@ -201,6 +202,12 @@ class ChatAuditor:
         lines.append(f"Judge these events: {', '.join(map(str, asked))}.")
         messages = (Message("system", _SYSTEM), Message("user", "\n".join(lines)))
         return Question(purpose="audit", messages=messages, kind=VerdictsAnswer, schema=self._schema)
+
+
+def make_auditor(settings: ScenarioSettings, ontology: Ontology) -> Auditor:
+    """Returns the auditor that a recipe asks for."""
+    rules = RuleAuditor(ontology)
+    return ChatAuditor(ChatClient(settings.chat), rules) if settings.auditor == "chat" else rules
 
 
 def _story(timeline: Timeline) -> Iterator[tuple[int, str]]:
