@@ -134,7 +134,8 @@ class FolderEngine:
             return ""
         if speaker not in self._speakers:
             raise EngineError(
-                f"voice {voice.id!r}: {self._settings.table} has no speaker {speaker!r}; it has {_listed(self._speakers)}",
+                f"voice {voice.id!r}: {self._settings.table} has no speaker {speaker!r}; it has "
+                f"{_listed(self._speakers)}",
                 reason="voice missing",
             )
         return speaker
