@@ -250,8 +250,15 @@ class Stage:
         key = (speaker, language)
         if key not in self._voices:
             taken = [voice.id for voice in self._voices.values()]
+            if not self.num_free_voices(language):  # then two people share one, but nobody the user's
+                taken = [voice.id for (name, _), voice in self._voices.items() if name == "user"]
             self._voices[key] = self.library.voice(language, self.dice, taken)
         return self._voices[key]
+
+    def num_free_voices(self, language: str = "") -> int:
+        """Returns how many voices of a language, by default the scene's, nobody has spoken with yet."""
+        taken = {voice.id for voice in self._voices.values()}
+        return sum(voice.id not in taken for voice in self.library.voices.get(language or self.language, ()))
 
 
 def event_of(

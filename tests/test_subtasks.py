@@ -17,11 +17,14 @@ from soundflow_data.bank import Bank
 from soundflow_data.bank.build import build_bank
 from soundflow_data.bank.readers.builtin_sounds import BuiltinSounds
 from soundflow_data.corpus import Corpus
+from soundflow_data.dice import Dice
 from soundflow_data.errors import Drop, SubtaskError
+from soundflow_data.library import Library
 from soundflow_data.ontology import load_abilities, load_ontology, load_proactive
 from soundflow_data.parallel import PARTS
 from soundflow_data.phrases import count_forms
 from soundflow_data.recipe import load_recipe
+from soundflow_data.scene import Scene
 from soundflow_data.subtasks import ABILITIES, builtin_subtasks, find_subtask, load_subtask
 from soundflow_data.targets import decision_time_s, project
 from soundflow_data.texts import load_texts
@@ -377,6 +380,67 @@ def test_a_first_episode_may_be_the_last(source: str, rich_bank: Bank, tmp_path:
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     corpus = Corpus(load_recipe(tmp_path / "recipe.yaml"), {"sounds": rich_bank})
     assert [response.text for response in corpus.compose(corpus.spec("train", 0)).responses] == ["hello"]
+
+
+# -- several sub-tasks in one stream -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def library(play: Callable[..., list[Timeline]]) -> Library:
+    return play.corpus_of(ALL[0], "en").library("train")  # type: ignore[attr-defined]
+
+
+def play_in_turn(library: Library, names: list[str], seed: int) -> tuple[Scene, list[str], list[frozenset[str]]]:
+    """Writes episodes of several sub-tasks into one stream; returns it, those that fitted, and what each barred."""
+    scene = Scene(
+        library=library, dice=Dice(seed, *names), language="en", chunk=6400, level_db=-26.0, limit=300 * SAMPLE_RATE
+    )
+    scene.mixed = True
+    played, barred = [], []
+    for name in names:
+        mark = scene.mark()
+        scene.pause(0.5, 2.0)
+        scene.begin_part()
+        try:
+            load_subtask(builtin_subtasks()[name]).screenplay(scene)
+        except Drop:
+            scene.rewind(mark)
+            continue
+        scene.end_part(ability=name.split("/")[0], subtask=name.split("/")[1])
+        scene.episode += 1
+        played.append(name)
+        barred.append(scene.mark().promised)
+        if scene.finished:
+            break
+    return scene, played, barred
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if "en" in load_subtask(builtin_subtasks()[name]).languages])
+def test_any_other_may_follow(name: str, library: Library) -> None:
+    """What an episode begins ends in it, or what would call it up again does not happen any more."""
+    task = load_subtask(builtin_subtasks()[name])
+    others = [one for one in ALL if one not in (name, "real_time_asr/mandarin_asr")]
+    start = ALL.index(name)
+    for seed in range(4):
+        after = [others[(start + 5 * seed + 7 * k) % len(others)] for k in range(3)]
+        after = sorted(after, key=lambda one: load_subtask(builtin_subtasks()[one]).last)
+        scene, played, barred = play_in_turn(library, [*after[:2], name] if task.last else [name, *after], seed)
+        assert len(played) >= 2
+        assert not scene.instruction or any("smart_home" in one for one in played), "no written work in a mixed stream"
+        assert scene.finished <= load_subtask(builtin_subtasks()[played[-1]]).last
+        for part, later in zip(scene.parts, scene.parts[1:], strict=False):
+            due = [response.due for response in scene.responses if part.start <= response.evidence <= part.end]
+            assert max(due, default=0) <= later.start, f"{part.subtask} is still pending when {later.subtask} begins"
+        for part, labels in zip(scene.parts, barred, strict=True):
+            heard = {event.label for event in scene.events if event.label and event.onset >= part.end}
+            assert not heard & library.alike(labels), f"{part.subtask} would have to answer it"
+        answered = {i for response in scene.responses for i in response.events}
+        kept = {i for silence in scene.silences for i in silence.events}
+        for i, event in enumerate(scene.events):
+            entry = library.ontology.get(event.label)
+            assert i in answered or entry is None or entry.assistant == "silent"
+            if event.kind == "speech" and event.track in ("user", "visitor"):
+                assert i in answered | kept, f"{event.text!r} is neither answered nor kept silent on"
 
 
 # -- golden timelines ----------------------------------------------------------------------------------------------

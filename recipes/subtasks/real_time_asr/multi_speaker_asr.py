@@ -32,13 +32,12 @@ PERSON = "person-"
 
 @subtask(ability="real_time_asr", needs=("speech",))
 def multi_speaker_asr(scene: Scene) -> None:
-    most = max(1, min(3, scene.num_voices() - 2))
-
     def speak(person: str = "guest") -> Heard:
         return scene.say(scene.phrase(scene.texts("sentences")), speaker=person)
 
     begin(scene, written=INSTRUCTIONS, spoken=REQUESTS, idle=speak)
     said = [event.track for event in scene.events if event.track.startswith(PERSON)]  # in earlier episodes too
+    most = min(3, max(1, len({*said}) + scene.num_free_voices()))  # no two of them share a voice
     for _ in range(scene.integer(3, 6)):
         others = sorted({*said} - {*said[-1:]})
         if said and scene.chance(0.35):
