@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import yaml
 
-from soundflow_data.errors import SpeechError
+from soundflow_data.errors import EngineError, SpeechError
 from soundflow_data.speech.checking import Verdict
 from soundflow_data.speech.engine import Request, Speech, Voice
 from soundflow_data.speech.estimate import estimate_num_samples
@@ -70,7 +70,7 @@ class ToneEngine:
 
     def _speak(self, request: Request) -> Speech | SpeechError:
         if self._tools.model_gone:
-            return SpeechError("the model is gone", reason="model missing")
+            raise EngineError("the model is gone", reason="model missing")
         if any(part in request.text for part in self._tools.refused):
             return SpeechError(f"{request.text!r} is refused", reason="refused")
         pcm = tones(request.text, request.voice, request.attempt)

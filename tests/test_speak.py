@@ -172,11 +172,20 @@ def test_plan_and_run_say_what_a_bank_lacks(spoken: tuple[Path, Path], tmp_path:
     assert "utterances" in soundflow("plan", recipe, "--set", setting)
 
 
+def test_a_bank_shows_how_its_utterances_were_proved(spoken: tuple[Path, Path]) -> None:
+    text = soundflow("bank", "show", spoken[1])
+    assert "spoken by espeak" in text
+    assert "complete for tiny" in text
+    (row,) = json.loads(soundflow("bank", "show", spoken[1], "--json"))["proof"]
+    assert (row["aligner"], row["checked_by"], row["licence"]) == ("engine", "", "generated (espeak-ng)")
+    assert row["utterances"] == len(Bank.open(spoken[1]))
+    assert row["retried"] == 0
+
+
 def test_help_tells_the_options_of_the_engines() -> None:
     text = soundflow("speak", "--help")
     assert "Example" in text
-    assert "http" in text
-    assert "url" in text
+    assert all(name in text for name in ("coqui", "espeak", "folder", "http", "concurrency", "max_characters"))
 
 
 # -- once, whatever happens ------------------------------------------------------------------------------------------

@@ -316,7 +316,7 @@ class Speaking:
         assemble(self.out, storage, self._source, settings)
 
     def finish(self) -> None:
-        """Notes in the bank that it is complete for the recipe, and removes the empty folder of the pieces."""
+        """Notes in the bank that it is complete for the recipe, and which voices it has now."""
         if self.info is not None:
             streams = self.corpus.recipe.streams_of_splits()
             coverage = Coverage(recipe=self.corpus.recipe.name, plan=self.corpus.plan_fingerprint, streams=streams)

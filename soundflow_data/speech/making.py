@@ -29,13 +29,6 @@ from soundflow_data.timeline import Word
 
 STAGES: Final = ("speak", "align", "check")
 BATCH: Final = 16  # utterances that a model gets at once
-# What no other text and no other attempt would mend: it ends the job, and no utterance is given up for it.
-TOOLS_BROKEN: Final = frozenset(
-    {
-        "bad option", "model damaged", "model missing", "not installed", "reference unusable", "server unavailable",
-        "voice changed", "voice missing",
-    }
-)  # fmt: skip
 EXACT: Final = "engine"  # aligner of utterances whose engine knows its word times
 
 
@@ -142,7 +135,7 @@ class Maker:
             One result for each, in their order.
 
         Raises:
-            SpeechError: The engine, the aligner or the recogniser does not work at all.
+            SpeechError: The engine (an `EngineError`), the aligner or the recogniser does not work at all.
         """
         results: dict[int, Result] = {
             i: Failed(wanted=one, reason="empty text", message="nothing of the text can be said", attempts=0)
@@ -180,7 +173,6 @@ class Maker:
         requests = [Request(text=one.text, voice=one.voice, attempt=attempt) for one in wanted]
         spoken = speak_many(self._tools.engine, requests)
         assert len(spoken) == len(wanted), f"engine {self._tools.engine.name} answered {len(spoken)} of {len(wanted)}"
-        _check_tools(spoken)
         results = [
             self._look(one, speech, attempt + 1) if isinstance(speech, Speech) else _failed(one, speech, attempt + 1)
             for one, speech in zip(wanted, spoken, strict=True)
@@ -207,7 +199,6 @@ class Maker:
         if open_ones and aligner is not None:
             found = aligner.align([_spoken(one) for _, one in open_ones])
             name = f"{aligner.name} {aligner.version}"
-            _check_tools(found)
             for (i, one), alignment in zip(open_ones, found, strict=True):
                 results[i] = _aligned(one, alignment, name)
         self.seconds["align"] += time.perf_counter() - started
@@ -219,7 +210,6 @@ class Maker:
         good = [(i, one) for i, one in enumerate(results) if isinstance(one, Made)]
         if good and self._tools.check is not None:
             verdicts = self._tools.check([_spoken(one) for _, one in good])
-            _check_tools(verdicts)
             for (i, one), verdict in zip(good, verdicts, strict=True):
                 results[i] = self._judged(one, verdict)
         self.seconds["check"] += time.perf_counter() - started
@@ -237,13 +227,6 @@ class Maker:
             )
             return _failed(wanted, error, made.attempts)
         return msgspec.structs.replace(made, checked_by=verdict.checked_by, wer=verdict.wer)
-
-
-def _check_tools(results: Sequence[object]) -> None:
-    """Raises the first error that is none of its text."""
-    for result in results:
-        if isinstance(result, SpeechError) and result.reason in TOOLS_BROKEN:
-            raise result
 
 
 def _after(before: Future[list[Result]], work: Callable[[list[Result]], list[Result]]) -> list[Result]:

@@ -18,7 +18,7 @@ from soundflow_data.bank import Bank
 from soundflow_data.errors import SpeechError
 from soundflow_data.speech.engine import Voice, utterance_id
 from soundflow_data.speech.estimate import estimate_num_samples
-from soundflow_data.speech.segments import segment
+from soundflow_data.speech.segments import words_of
 from soundflow_data.speech.service import Unspoken, Utterance, find_utterance, speech_banks
 from soundflow_data.speech.spoken_form import spoken_form
 from soundflow_data.timeline import Event, Word
@@ -86,10 +86,7 @@ class NeededSpeech:
 
 def _likely(text: str, voice: Voice, address: str) -> Utterance:
     num_samples = max(_SHORTEST, estimate_num_samples(text, voice.language, voice.rate_wpm))
-    try:
-        units = segment(text, voice).units
-    except SpeechError:
-        units = (text,)
+    units = words_of(text, voice.language) or (text,)
     sizes = np.cumsum([0, *(max(1, len(unit)) for unit in units)])
     edges = (sizes * num_samples // sizes[-1]).tolist()
     words = [Word(text=unit, start=edges[i], end=edges[i + 1]) for i, unit in enumerate(units)]

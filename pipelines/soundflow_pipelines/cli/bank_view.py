@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from soundflow_data.speech.spoken_bank import SPEAK
 from soundflow_pipelines.cli.formats import hours, plural
 from soundflow_pipelines.cli.terminal import Terminal
 
@@ -25,6 +26,7 @@ def print_bank(terminal: Terminal, bank: Bank) -> dict[str, Any]:
     terminal.say(f"{info.num_cut:,} were cut to length; {info.num_single:,} are single occurrences out of longer clips")
     for reason, number in info.drops.items():
         terminal.warn(f"{plural(number, 'recording')} dropped: {reason}; see {bank.path}/quarantine.jsonl")
+    spoken = _print_spoken(terminal, bank) if info.source.get("reader") == SPEAK else {}
     counts = {column: _count(bank, column) for column in _COLUMNS}
     counts = {column: rows for column, rows in counts.items() if any(value for value, *_ in rows)}
     for column, rows in counts.items():
@@ -38,7 +40,37 @@ def print_bank(terminal: Terminal, bank: Bank) -> dict[str, Any]:
         column: [{"value": value, "clips": clips, "hours": length} for value, clips, length in rows]
         for column, rows in counts.items()
     }
-    return {"path": str(bank.path), **values, "counts": named}
+    return {"path": str(bank.path), **values, **spoken, "counts": named}
+
+
+def _print_spoken(terminal: Terminal, bank: Bank) -> dict[str, Any]:
+    """Prints how the utterances of a bank that `soundflow speak` filled were made and checked."""
+    import duckdb  # noqa: PLC0415 - slow to import
+
+    from soundflow_data.speech.assemble import UTTERANCES  # noqa: PLC0415
+
+    sql = """
+        SELECT aligner, checked_by, licence, count(*), avg(mean_score), avg(wer), sum((attempts > 1)::INT)
+        FROM read_parquet($1) GROUP BY ALL ORDER BY 4 DESC, 1, 2, 3"""
+    with duckdb.connect() as connection:
+        rows = connection.execute(sql, [str(bank.path / UTTERANCES)]).fetchall()
+    source = bank.info.source
+    terminal.say(f"spoken by {source['engine']} {source['engine_version']}, {plural(len(source['voices']), 'voice')}")
+    if source["complete_for"]:
+        terminal.say(f"complete for {', '.join(sorted({one['recipe'] for one in source['complete_for']}))}")
+    terminal.say()
+    columns = ("word times by", "checked by", "licence", "#utterances", "#mean score", "#mean WER", "#retried")
+    cells = [
+        (aligner, by or "nobody", licence, f"{number:,}", _mean(score), _mean(wer), f"{retried:,}")
+        for aligner, by, licence, number, score, wer, retried in rows
+    ]
+    terminal.table(columns, cells)
+    names = ("aligner", "checked_by", "licence", "utterances", "mean_score", "mean_wer", "retried")
+    return {"proof": [dict(zip(names, row, strict=True)) for row in rows]}
+
+
+def _mean(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def print_clip(terminal: Terminal, bank: Bank, row: int) -> dict[str, Any]:

@@ -79,7 +79,10 @@ def speak(
         Kind, typer.Option(help="Who does the work; `auto` takes Ray when --address or --gpus is given.")
     ] = Kind.AUTO,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Workers with models of their own. [default: all CPUs for espeak, else 1]")
+        int | None,
+        typer.Option(
+            min=1, help="Workers with models of their own. [default: all CPUs for espeak and on Ray, otherwise 1]"
+        ),
     ] = None,
     address: Annotated[
         str | None, typer.Option(help="A running Ray cluster: auto, HOST:6379 or ray://HOST:10001.")
@@ -112,8 +115,8 @@ def speak(
     with interruptible(terminal, "run the same command again; what is spoken stays"):
         job = _prepare(terminal, recipe, toolbox, voices, out, banks, settings, batch=batch, again=again)
         there = job.info.num_clips if job.info is not None else 0
-        number = workers or (num_cpus() if engine == "espeak" else 1)
-        with job.claim(), _open_workers(executor, number, address, gpus) as crew:
+        alone = workers or (num_cpus() if engine == "espeak" else 1)
+        with job.claim(), _open_workers(executor, workers, alone, address, gpus) as crew:
             elapsed_s = _fill(terminal, job, crew)
     command = " ".join(["soundflow run", recipe, "OUT", *(f"--set {one}" for one in settings or ())])
     _report(terminal, job, there, elapsed_s, crew.name, f"{command} --set voices.bank={job.out}")
@@ -149,8 +152,8 @@ def _prepare(
 
 
 @contextmanager
-def _open_workers(kind: Kind, number: int, address: str | None, gpus: float) -> Iterator[Executor]:
-    """Starts workers that keep their models, and ends them afterwards."""
+def _open_workers(kind: Kind, workers: int | None, alone: int, address: str | None, gpus: float) -> Iterator[Executor]:
+    """Starts workers that keep their models, `alone` of them where this machine works by itself, and ends them."""
     from soundflow_data.errors import RunError  # noqa: PLC0415
     from soundflow_pipelines.executor import InProcess, LocalProcesses  # noqa: PLC0415
 
@@ -160,14 +163,14 @@ def _open_workers(kind: Kind, number: int, address: str | None, gpus: float) -> 
     if kind is Kind.RAY or address is not None or gpus:
         from soundflow_pipelines.ray_executor import RayActors  # noqa: PLC0415
 
-        closing = RayActors(number, address, gpus=gpus)
-    elif number == 1:
+        closing = RayActors(workers, address, gpus=gpus)
+    elif alone == 1:
         yield InProcess()
         return
     else:
         # Models would start as many threads in each process as the machine has CPUs.
-        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, num_cpus() // number)))
-        closing = LocalProcesses(number, keep=True)
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, num_cpus() // alone)))
+        closing = LocalProcesses(alone, keep=True)
     try:
         yield closing
     finally:
