@@ -37,7 +37,7 @@ _SEARCH: Final = 5 * SAMPLE_RATE  # where in a window a quiet place is looked fo
 _FRAME: Final = SAMPLE_RATE // 10
 _GAP: Final = SAMPLE_RATE // 10  # between the pieces of a batch, so that no two have the same time
 # Whisper writes traditional characters as well as simplified ones, unless it starts among simplified ones.
-_PROMPTS: Final = {"en": None, "zh": "以下是普通话的句子。"}
+PROMPTS: Final[Mapping[Language, str | None]] = {"en": None, "zh": "以下是普通话的句子。"}
 
 
 class WhisperRecogniser:
@@ -117,7 +117,7 @@ class WhisperRecogniser:
             batch_size=self._batch_size,
             beam_size=_BEAM_SIZE,
             temperature=0.0,
-            initial_prompt=_PROMPTS[language],
+            initial_prompt=PROMPTS[language],
         )
         heard: list[list[str]] = [[] for _ in pcms]
         half = _GAP // 2  # the times of segments are rounded
