@@ -20,13 +20,12 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 from scipy.stats import rankdata
-from soundflow_pipelines.banks import build_banks, open_banks
 
-from benchmarks.material import Setup, recipe_of
+from benchmarks.every_subtask import corpus_of, names
+from benchmarks.material import Setup
 from benchmarks.report import Goal, Result, Row
 from soundflow_data.corpus import Corpus
 from soundflow_data.errors import Drop
-from soundflow_data.subtasks import builtin_subtasks, load_subtask
 from soundflow_data.targets import project
 from soundflow_data.timeline import SAMPLE_RATE, Event, Timeline
 
@@ -45,11 +44,10 @@ RIDGE: Final = 1e-2
 
 
 def run(setup: Setup) -> Result:
-    num_streams = setup.pick(48, 2)
-    names = sorted(builtin_subtasks())
+    num_streams = setup.pick(128, 2)
     rows, details = [], {}
-    for name in names[:: setup.pick(1, 9)]:
-        corpus = _corpus(setup, name, num_streams)
+    for name in names(setup):
+        corpus = corpus_of(setup, name, num_streams=num_streams, duration_s=[20, 45])
         chunks, moments = _look(corpus, num_streams)
         found = {"chunks": _judge(*chunks, CHUNK_CUES), "moments": _judge(*moments, MOMENT_CUES)}
         details[name] = found
@@ -58,42 +56,6 @@ def run(setup: Setup) -> Result:
         rows.append(Row(what=f"{short}, chunks", value=found["chunks"]["auc"], unit="AUC"))
         rows.append(Row(what=f"{short}, moments", value=found["moments"]["auc"], unit="AUC", goal=goal))
     return Result(rows=rows, setting={"streams_per_subtask": num_streams, "bound": BOUND}, details=details)
-
-
-def _corpus(setup: Setup, name: str, num_streams: int) -> Corpus:
-    options: dict[str, object] = {
-        "clips": setup.pick(4, 1),
-        "beds": setup.pick(2, 1),
-        "bed_s": float(setup.pick(20, 5)),
-    }
-    if setup.smoke:
-        options["kinds"] = [
-            "dog_bark",
-            "doorbell",
-            "fan",
-            "rain",
-            "door_knock",
-            "piano_chords",
-            "car_horn",
-            "pink_noise",
-        ]
-    languages = load_subtask(builtin_subtasks()[name]).languages
-    loaded = recipe_of(
-        setup,
-        name="leaks",
-        stream="eight_events",
-        banks={"every_sound": {"reader": "builtin_sounds", "options": options}},
-        num_streams=num_streams,
-        streams_per_shard=num_streams,
-        subtasks={name: 1.0},
-        languages={language: 1 / len(languages) for language in languages},
-        duration_s=[20, 45],
-        background_per_minute=[0, 4],
-        ambient_per_minute=[0, 4],
-    )
-    folder = setup.work / "banks"
-    build_banks(loaded, folder, overwrite=False)
-    return Corpus(loaded, open_banks(loaded, folder))
 
 
 def _look(corpus: Corpus, num_streams: int) -> tuple[tuple[Features, Flags, Flags], tuple[Features, Flags, Flags]]:
