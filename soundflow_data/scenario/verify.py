@@ -42,7 +42,7 @@ MIN_ACTIVE_DB: Final = -65.0
 MAX_FULL_SHARE: Final = 0.01
 SPLICE_DB: Final = -12.0  # an outermost millisecond louder than this is a step
 CUT_ONSET_DB: Final = 4.5  # after such a start a stroke falls; what rises further had begun before
-CUT_OFFSET_DB: Final = -3.0
+CUT_OFFSET_DB: Final = -2.0
 QUIET_DB: Final = 20.0  # below the sound, a clip may be cut
 
 Decision = Literal["accept", "reprocess", "reject"]
