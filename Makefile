@@ -28,7 +28,7 @@ test-train: $(TRAIN)
 	.venv-train/bin/python -m pytest -n 2 tests/trainer tests/test_reader.py
 
 test-speech: $(SPEECH)
-	.venv-speech/bin/python -m pytest -n 2 tests/speech tests/test_architecture.py
+	.venv-speech/bin/python -m pytest -n 2 tests/speech tests/test_architecture.py tests/test_containers.py
 
 check: lint types test  ## Format, lint, types and tests.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import pickle
-import shutil
 import struct
 import subprocess
 import sys
@@ -17,7 +16,6 @@ import pytest
 import soundfile as sf
 import soxr
 
-from soundflow_data.audio import containers
 from soundflow_data.audio.decode import decode, decode_flac, probe, to_int16
 from soundflow_data.audio.encode import encode
 from soundflow_data.errors import AudioError
@@ -258,49 +256,3 @@ def test_the_name_in_messages_can_be_chosen_and_errors_can_be_sent_home() -> Non
         decode(b"", name="clip 'dog-3'")
     copy = pickle.loads(pickle.dumps(caught.value))
     assert (str(copy), copy.reason) == (str(caught.value), "zero bytes")
-
-
-# -- containers that take ffmpeg ---------------------------------------------------------------------------------------
-
-M4A = b"\x00\x00\x00\x20ftypM4A \x00\x00\x00\x00" + bytes(100)
-
-
-@pytest.mark.parametrize(
-    ("start", "kind"),
-    [(M4A, "m4a"), (b"\x1a\x45\xdf\xa3" + bytes(9), "webm"), (b"\xff\xf1\x50\x80", "aac"), (b"RIFF", ""), (b"", "")],
-)
-def test_containers_are_known_by_their_first_bytes(start: bytes, kind: str) -> None:
-    assert containers.kind_of(start) == kind
-
-
-def test_without_ffmpeg_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(AudioError, match="ffmpeg and ffprobe") as caught:
-        decode(M4A)
-    assert caught.value.reason == "needs ffmpeg"
-
-
-def test_without_pydub_the_message_names_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for program in ("ffmpeg", "ffprobe"):
-        (tmp_path / program).write_text("#!/bin/sh\n")
-        (tmp_path / program).chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setitem(sys.modules, "pydub", None)
-    with pytest.raises(AudioError, match=r"soundflow\[containers\]") as caught:
-        probe(M4A)
-    assert caught.value.reason == "needs ffmpeg"
-
-
-def test_m4a_through_ffmpeg(tmp_path: Path) -> None:
-    pytest.importorskip("pydub", reason="the extra `containers` is not installed")
-    if not shutil.which("ffmpeg") or not shutil.which("ffprobe"):
-        pytest.skip("ffmpeg is not installed")
-    wav, m4a = tmp_path / "a.wav", tmp_path / "a.m4a"
-    sf.write(wav, np.stack([tone(48_000, 2.0), np.zeros(96_000)], axis=1), 48_000)
-    subprocess.run(["ffmpeg", "-v", "error", "-i", wav, m4a], check=True)
-    pcm = decode(m4a)
-    assert len(pcm) == probe(m4a).num_samples == pytest.approx(32_000, abs=2000)
-    assert pcm[8_000:24_000].std() * np.sqrt(2) == pytest.approx(4096, rel=0.1)
-    assert len(decode(m4a.read_bytes(), start_s=0.5, stop_s=1.0)) == pytest.approx(8_000, abs=1)
-    m4a.write_bytes(m4a.read_bytes()[:2000])
-    assert reason_of(lambda: decode(m4a)) == "unreadable"
