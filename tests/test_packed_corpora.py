@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ import pytest
 import soundfile as sf
 from corpus_files import pitch, read, write_lines, write_steps, write_tone
 
+from soundflow_data.bank.prepare import Preparation, prepare_item
 from soundflow_data.bank.readers.kaldi import Kaldi
 from soundflow_data.bank.readers.parquet import Parquet
 from soundflow_data.bank.readers.saved_dataset import SavedDataset
 from soundflow_data.bank.readers.webdataset import Webdataset
-from soundflow_data.bank.source import Unusable
+from soundflow_data.bank.source import Encoded, File, SourceItem, Unusable
 from soundflow_data.errors import BankError
 from soundflow_data.timeline import SAMPLE_RATE, Word
 
@@ -216,6 +218,59 @@ def save_to_disk(folder: Path, content: list[dict[str, Any]], **state: Any) -> P
     return folder
 
 
+def test_recordings_are_listed_as_they_lie_and_decoded_by_the_workers(tmp_path: Path) -> None:
+    """A reader that decoded would do so in one process, and twice: items are listed to be compared, then to be read."""
+    content = rows(tmp_path / "saved")
+    save_to_disk(tmp_path / "saved", content)
+    pq.write_table(pa.Table.from_pylist(content), tmp_path / "rows.parquet")
+    write_tar(tmp_path / "shard.tar", {"1.flac": content[0]["audio"]["bytes"], "1.txt": "good day"})
+    cut_off = content[6]["audio"]["bytes"]
+    for source, number in (
+        (SavedDataset(path=tmp_path / "saved"), 3),
+        (Parquet(path=tmp_path / "rows.parquet"), 4),  # nothing says how many classes there are
+        (Webdataset(path=tmp_path / "shard.tar"), 1),
+    ):
+        data = [item.audio.data for item in source.items() if isinstance(item.audio, Encoded)]
+        assert len(data) == number
+        assert data[0] == content[0]["audio"]["bytes"]
+        assert (cut_off in data) == (number > 1), "also one that nobody can decode: the reader does not look"
+
+
+def test_a_packed_recording_is_that_of_its_file(tmp_path: Path) -> None:
+    """The same clip comes of it, cut where it is too long, and with the same digest."""
+    data = encoded(600, seconds=3.0)
+    (tmp_path / "a.flac").write_bytes(data)
+    for limit, cut in ((30.0, False), (1.0, True)):
+        made = [
+            prepare_item(
+                SourceItem(id="a", audio=audio, kind="sound", label="beep", path="a.flac"),
+                Preparation(max_clip_s=limit),
+            )
+            for audio in (Encoded(data=data), File(path=tmp_path / "a.flac"))
+        ]
+        packed, plain = made
+        assert packed.cut == plain.cut == cut
+        assert [one.clip for one in packed.clips] == [one.clip for one in plain.clips]
+        assert all(np.array_equal(one.pcm, other.pcm) for one, other in zip(packed.clips, plain.clips, strict=True))
+
+
+def test_the_bytes_decide_what_a_packed_recording_is() -> None:
+    items = [SourceItem(id="a", audio=Encoded(data=encoded(hz)), kind="sound", label="beep") for hz in (500, 500, 501)]
+    assert items[0].identity() == items[1].identity() != items[2].identity()
+
+
+def test_packed_recordings_travel_to_workers(tmp_path: Path) -> None:
+    write_tar(tmp_path / "shard.tar", SAMPLES | {"99.flac": b"fLaC, but not for long", "99.txt": "Broken."})
+    items = list(Webdataset(path=tmp_path / "shard.tar").items())
+    there = pickle.loads(pickle.dumps(items))
+    outcomes = [prepare_item(item, Preparation()) for item in items]
+    assert [one.dropped.reason if one.dropped else "" for one in outcomes] == ["", "", "", "unreadable"]
+    for item, outcome in zip(there, outcomes, strict=True):
+        again = prepare_item(item, Preparation())
+        assert again.dropped == outcome.dropped
+        assert [one.clip for one in again.clips] == [one.clip for one in outcome.clips]
+
+
 def test_a_saved_dataset(tmp_path: Path) -> None:
     save_to_disk(tmp_path / "saved", rows(tmp_path / "saved"))
     bank = read(SavedDataset(path=tmp_path / "saved"), tmp_path)
@@ -229,8 +284,8 @@ def test_a_saved_dataset_with_splits(tmp_path: Path) -> None:
         save_to_disk(tmp_path / "saved" / split, rows(tmp_path / "saved" / split))
     (tmp_path / "saved" / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
     items = [item for item in SavedDataset(path=tmp_path / "saved").items() if not isinstance(item.audio, Unusable)]
-    assert [item.fold for item in items] == ["train"] * 3 + ["test"] * 3
-    assert len({item.id for item in items}) == 6
+    assert [item.fold for item in items] == ["train"] * 4 + ["test"] * 4
+    assert len({item.id for item in items}) == 8
 
 
 def test_what_is_no_saved_dataset(tmp_path: Path) -> None:

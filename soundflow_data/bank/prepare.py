@@ -24,7 +24,7 @@ from soundflow_data.audio.bursts import bursts, recognisable
 from soundflow_data.audio.decode import decode, to_int16
 from soundflow_data.bank.clip import Clip
 from soundflow_data.bank.occurrence import one_occurrence
-from soundflow_data.bank.source import Dropped, File, Procedural, Samples, SourceItem, Spoken, Unusable
+from soundflow_data.bank.source import Dropped, Encoded, File, Procedural, Samples, SourceItem, Spoken, Unusable
 from soundflow_data.errors import AudioError, SpeechError
 from soundflow_data.ontology import SoundLabel, load_ontology
 from soundflow_data.speech.engine import Voice
@@ -138,6 +138,8 @@ def _read(item: SourceItem, most: int) -> _Recording:
     match item.audio:
         case File():
             return _read_file(item, item.audio, most)
+        case Encoded():
+            return _read_encoded(item, item.audio, most)
         case Procedural():
             return _synthesized(item.audio, most)
         case Spoken():
@@ -161,6 +163,13 @@ def _read_file(item: SourceItem, audio: File, most: int) -> _Recording:
         digest = _file_digest(audio.path)
     except OSError as error:
         raise AudioError(f"{item.path}: cannot be read again ({error.strerror})", reason="unreadable") from error
+    return _Recording(pcm=pcm[:most], sha256=digest, words=item.words, cut=len(pcm) > most)
+
+
+def _read_encoded(item: SourceItem, audio: Encoded, most: int) -> _Recording:
+    stop_s = (most + 1) / SAMPLE_RATE
+    pcm = decode(audio.data, stop_s=stop_s, allow_silent=False, name=item.path or item.id)
+    digest = hashlib.sha256(audio.data).hexdigest()
     return _Recording(pcm=pcm[:most], sha256=digest, words=item.words, cut=len(pcm) > most)
 
 

@@ -62,6 +62,12 @@ class Samples(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     pcm: NDArray[np.int16]
 
 
+class Encoded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The bytes of a WAV, FLAC, MP3 ... file that lies in another file; it is decoded by whoever prepares the item."""
+
+    data: bytes
+
+
 class Unusable(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What a reader found but cannot use, such as a table row that makes no sense; it is counted like a bad file."""
 
@@ -69,7 +75,7 @@ class Unusable(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     message: str
 
 
-Audio = File | Procedural | Spoken | Samples | Unusable
+Audio = File | Procedural | Spoken | Samples | Encoded | Unusable
 
 
 class SourceItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +117,8 @@ class SourceItem(msgspec.Struct, frozen=True, kw_only=True):
         audio = self.audio
         if isinstance(audio, Samples):
             mark: Any = hashlib.sha256(np.ascontiguousarray(audio.pcm, "<i2").tobytes()).digest()
+        elif isinstance(audio, Encoded):
+            mark = hashlib.sha256(audio.data).digest()
         elif isinstance(audio, File):
             mark = (self.path, audio.start_s, audio.end_s, *_stamp(audio.path))
         else:

@@ -9,13 +9,12 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from soundflow_data.audio.decode import decode
 from soundflow_data.bank.readers._files import own_files
 from soundflow_data.bank.readers._licences import licence_name
 from soundflow_data.bank.readers._rows import Row, RowError
 from soundflow_data.bank.readers._transcripts import joined, language_of, lowered
-from soundflow_data.bank.source import Audio, File, Reader, Samples, SourceItem, Unusable
-from soundflow_data.errors import AudioError, BankError
+from soundflow_data.bank.source import Audio, Encoded, File, Reader, SourceItem
+from soundflow_data.errors import BankError
 from soundflow_data.timeline import SAMPLE_RATE, Kind, Word
 
 # Names that corpora give to what the bank's index calls by the first one.
@@ -185,14 +184,6 @@ def _as_text(value: Any) -> str:
     return str(value).strip()
 
 
-def packed(data: bytes, name: str) -> Audio:
-    """Returns the recording that an encoded file in memory holds, or why it cannot be used."""
-    try:
-        return Samples(pcm=decode(data, allow_silent=False, name=name))
-    except AudioError as error:
-        return Unusable(reason=error.reason, message=str(error))
-
-
 def cell(value: Any, folder: Path, name: str) -> tuple[Audio, str]:
     """Returns the recording of a cell of an audio column, and the path that it names.
 
@@ -206,7 +197,7 @@ def cell(value: Any, folder: Path, name: str) -> tuple[Audio, str]:
     """
     data, path = (value.get("bytes"), value.get("path")) if isinstance(value, Mapping) else (value, None)
     if isinstance(data, bytes) and data:
-        return packed(data, path or name), path or name
+        return Encoded(data=data), path or name
     if isinstance(path, str) and path:
         return File(path=folder / path), path
     raise RowError("has no recording", "missing")

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import msgspec
 
-from soundflow_data.bank.readers._packed import PackedCorpus, packed
+from soundflow_data.bank.readers._packed import PackedCorpus
 from soundflow_data.bank.readers._rows import Row, RowError, listed, unusable
 from soundflow_data.bank.readers._sounds import ENDINGS
-from soundflow_data.bank.source import SourceItem
+from soundflow_data.bank.source import Encoded, SourceItem
 
 _TARS: Final = (".tar", ".tar.gz", ".tgz")
 _TEXTS: Final = frozenset({"txt", "text", "cls", "transcript", "caption"})
@@ -55,7 +55,7 @@ class Webdataset(PackedCorpus, frozen=True, kw_only=True):
                 raise RowError(f"{key!r}: its JSON cannot be read ({error})", "broken row") from error
         known |= {name: files[name] for name in _TEXTS & set(files)}
         path = f"{row['tar']}/{key}.{ending}"
-        yield self.item(known, packed(files[ending], path), name=key, path=path)
+        yield self.item(known, Encoded(data=files[ending]), name=key, path=path)
 
 
 def _samples(file: Path) -> Iterator[tuple[int, Row | RowError]]:
