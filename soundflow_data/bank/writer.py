@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import shutil
 from collections import Counter
 from pathlib import Path
 from types import TracebackType
@@ -107,7 +109,25 @@ class BankWriter:
         """
         assert len(pcm) == clip.num_samples
         part, start = self._append_pcm(pcm)
-        clip = msgspec.structs.replace(clip, row=self.num_clips, part=part, start=start)
+        self._describe(msgspec.structs.replace(clip, row=self.num_clips, part=part, start=start))
+
+    def adopt(self, bank: Path, info: BankInfo) -> None:
+        """Takes all samples of a bank into an empty one, as links to its files where the disk allows it.
+
+        Banks never change once they are written, so that two may share their samples.
+        """
+        assert not self._parts
+        for part in range(len(info.parts)):
+            for name in part_names(part):
+                _link(bank / name, self._folder / name)
+        self._parts = list(info.parts)
+        self._digests = list(info.digests[1:])  # the first is that of the records
+
+    def describe(self, clip: Clip) -> None:
+        """Appends a clip whose samples are adopted; its `part` and `start` say where."""
+        self._describe(msgspec.structs.replace(clip, row=self.num_clips))
+
+    def _describe(self, clip: Clip) -> None:
         self._ids.add(clip.id)
         self._offsets.append(self._records.size)
         self._hashes.append(id_hash(clip.id))
@@ -203,6 +223,15 @@ class BankWriter:
 def id_hash(clip_id: str) -> int:
     """Returns the 64-bit hash under which a clip's row is looked up."""
     return xxhash.xxh3_64_intdigest(clip_id.encode())
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP}:
+            raise
+        shutil.copyfile(source, target)
 
 
 def _hours(num_samples: int) -> float:

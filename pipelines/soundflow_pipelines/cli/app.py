@@ -9,6 +9,7 @@ import typer
 
 from soundflow_data.version import VERSION
 from soundflow_pipelines.cli.bank import bank
+from soundflow_pipelines.cli.bank_align import align
 from soundflow_pipelines.cli.chat import chat
 from soundflow_pipelines.cli.check import check
 from soundflow_pipelines.cli.errors import Commands
@@ -72,6 +73,7 @@ for _function, _panel in (
 ):
     app.command(name=_function.__name__.removesuffix("_subtask"), rich_help_panel=_panel)(_function)
 app.command(name="speak", cls=SpeakCommand, rich_help_panel=_MATERIAL)(speak)
+bank.command()(align)
 app.add_typer(bank, rich_help_panel=_MATERIAL)
 app.add_typer(chat, rich_help_panel=_MATERIAL)
 

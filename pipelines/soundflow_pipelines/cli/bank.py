@@ -90,7 +90,7 @@ def build(
     elif reader is None or out is None:
         raise typer.BadParameter("give READER and OUT, or --recipe RECIPE; `soundflow bank readers` lists the readers")
     else:
-        values = dict(_option(text) for text in option or ())
+        values = dict(key_and_value(text) for text in option or ())
         summaries = [_build_one(terminal, reader, values, out, name, workers, overwrite, max_drop_share)]
     for summary in summaries:
         _print_summary(terminal, summary)
@@ -310,7 +310,8 @@ def _build_one(
         )
 
 
-def _option(text: str) -> tuple[str, str]:
+def key_and_value(text: str) -> tuple[str, str]:
+    """Takes an option of the form KEY=VALUE apart."""
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise typer.BadParameter(f"{text!r} is not of the form KEY=VALUE, such as folder=data/ESC-50")
