@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from soundflow_data.errors import EngineError, SpeechError
 from soundflow_data.speech import Voice, load_voices, read_voices, seal, utterance_id
 from soundflow_data.speech.engine import Request, Speech, speak_many
+from soundflow_data.speech.engines import ENGINES, engine_options
 from soundflow_data.speech.finish import PAUSE, finish, join
 from soundflow_data.speech.sentences import split_text
 
@@ -160,3 +162,11 @@ def test_errors_of_engines_come_home_from_workers() -> None:
     error = pickle.loads(pickle.dumps(EngineError("no", reason="model missing")))
     assert (type(error), str(error), error.reason) == (EngineError, "no", "model missing")
     assert msgspec.json.encode(Request(text="a", voice=load_voices("en")[0]))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_page_about_engines_tells_their_options(engine: str) -> None:
+    page = (Path(__file__).parent.parent / "docs/speech.md").read_text(encoding="utf-8")
+    section = page.partition(f"### {engine}\n")[2].partition("\n#")[0]
+    told = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    assert told == [option.name for option in engine_options(engine)]
