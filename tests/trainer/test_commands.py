@@ -120,10 +120,10 @@ def test_listen_hears_files_of_any_rate_and_pipes(run_folder, tmp_path, monkeypa
 
 
 def test_bench_live_measures_both_variants(run_folder, corpus):
-    result = call("bench-live", run_folder, corpus, "--sessions", 1, "--json")
+    result = call("bench-live", run_folder, corpus, "--sessions", 1, "--seconds", 2, "--json")
     measured = json.loads(result.output)
     assert [one["coupled"] for one in measured] == [False, True]
-    assert all(one["decisions"] > 0 for one in measured)
+    assert all(0 < one["decisions"] <= 5 for one in measured)
 
 
 def test_bench_train_compares_packed_with_padded(run_folder, corpus):

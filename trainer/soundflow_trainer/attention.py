@@ -39,7 +39,7 @@ def packed_attention(
     scaling: float | None = None,
     **settings: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attends within each span; without spans it is the usual attention under a mask.
+    """Attends within each span; without spans it is the usual attention, under the mask if there is one.
 
     Args:
         module: The attention layer, whose key-value heads are shared by groups of query heads.
@@ -54,6 +54,8 @@ def packed_attention(
     Returns:
         (rows, positions, heads, values per head), zero at padding, and no weights.
     """
+    if spans is None and attention_mask is not None:
+        return _attend_under_mask(query, key, value, attention_mask, scaling), None
     if spans is None:
         output, _ = sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **settings)
         return output, None
@@ -61,6 +63,21 @@ def packed_attention(
         _attend_row(row, query[r : r + 1], key[r : r + 1], value[r : r + 1], scaling) for r, row in enumerate(spans)
     ]
     return torch.cat(rows) if len(rows) > 1 else rows[0], None
+
+
+def _attend_under_mask(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor, scale: float | None
+) -> torch.Tensor:
+    """Returns (rows, positions, heads, values per head); keys and values are read where they lie.
+
+    The query heads that share a key-value head stand one after the other as if they were more positions of one head.
+    Copying keys and values for each of them is what takes longest when a session's cache is full.
+    """
+    shared, positions = key.shape[1], query.shape[2]
+    folded = query.unflatten(1, (shared, -1)).flatten(2, 3)
+    masks = mask.repeat(1, 1, folded.shape[2] // positions, 1)
+    output = functional.scaled_dot_product_attention(folded, key, value, attn_mask=masks, scale=scale)
+    return output.unflatten(2, (-1, positions)).flatten(1, 2).transpose(1, 2)
 
 
 def _attend_row(

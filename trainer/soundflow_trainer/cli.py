@@ -6,6 +6,7 @@ Torch and transformers are imported inside the commands, so that `soundflow --he
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -127,20 +128,27 @@ def bench_live(
     sessions: Annotated[list[int] | None, typer.Option(help="Sessions side by side; may be given again.")] = None,
     largest: Annotated[int, typer.Option(help="Look for the largest number without a stall, up to this; 0: no.")] = 0,
     response_tokens: Annotated[int, typer.Option(help="Makes every response so long; 0 keeps the targets'.")] = 0,
+    seconds: Annotated[float, typer.Option(help="Plays no more of each stream; 0 plays all.")] = 0,
+    threads: Annotated[int, typer.Option(help="Threads of each of the two loops; 0: half of the cores for each.")] = 0,
     device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
     """Plays streams in real time and measures latency and stalls, with the queue and coupled."""
+    import torch  # noqa: PLC0415
+
     from soundflow_data.shards.reader import StreamReader  # noqa: PLC0415
+    from soundflow_data.timeline import SAMPLE_RATE  # noqa: PLC0415
     from soundflow_trainer.checkpoints import find_model  # noqa: PLC0415
     from soundflow_trainer.live import bench  # noqa: PLC0415
     from soundflow_trainer.live.engine import EngineSettings  # noqa: PLC0415
     from soundflow_trainer.loading import StreamLike  # noqa: PLC0415
     from soundflow_trainer.weights import load_model  # noqa: PLC0415
 
+    torch.set_num_threads(threads or max(1, len(os.sched_getaffinity(0)) // 2))
     model, tokenizer = load_model(find_model(checkpoint))
     model.to(device)
     reader = StreamReader(shards, split=split)
+    most_chunks = round(seconds * SAMPLE_RATE / model.chunk) or None
 
     def script(stream: StreamLike) -> dict[int, list[int]]:
         said = bench.target_script(stream, tokenizer)
@@ -149,7 +157,9 @@ def bench_live(
     def measure(count: int, *, coupled: bool = False) -> LiveMeasures:
         streams = [reader[i % len(reader)] for i in range(count)]
         limits = EngineSettings(max_text=max(256, response_tokens + 1))
-        return bench.play(model, tokenizer, streams, coupled=coupled, settings=limits, script=script)
+        return bench.play(
+            model, tokenizer, streams, coupled=coupled, settings=limits, script=script, most_chunks=most_chunks
+        )
 
     measured = [measure(count, coupled=coupled) for count in sessions or [1, 4] for coupled in (False, True)]
     if largest:

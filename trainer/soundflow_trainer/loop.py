@@ -38,6 +38,7 @@ from soundflow_trainer.files import write_whole
 from soundflow_trainer.loading import BatchPlan, Examples, Source, load_steps
 from soundflow_trainer.logs import RunLog
 from soundflow_trainer.loss import LossCounts, LossWeights, loss_counts, loss_sums, total_loss
+from soundflow_trainer.mixing import open_mix
 from soundflow_trainer.model import AudioInteractionModel
 from soundflow_trainer.optimization import RowMask, choose_parts, learning_rate, make_optimizers, set_rates
 from soundflow_trainer.packing import Batch, useful_share
@@ -72,8 +73,10 @@ class Trained:
     score: float | None
 
 
-def open_source(stage: Stage, split: str) -> StreamReader:
+def open_source(stage: Stage, split: str) -> Source:
     """Opens one split of the stage's corpus."""
+    if stage.data.mix is not None and split == stage.data.split:
+        return open_mix(stage.data.root, stage.data.mix, split=split, where=stage.data.where)
     return StreamReader(stage.data.root, split=split, where=stage.data.where)
 
 

@@ -38,12 +38,15 @@ class DataSection(_Section):
     Attributes:
         root: Run directory of `soundflow run`.
         where: Any SQL condition on the streams table, such as `seconds < 30`.
+        mix: Weights of abilities (`real_time_asr: 2`), sub-tasks (`proactive_response/human_distress: 1`) and of the
+            `rest`; what has no weight is not trained on. Without it every stream counts once. Only for training.
     """
 
     root: Path
     split: str = "train"
     validation_split: str = "validation"
     where: str | None = None
+    mix: Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     loader_workers: Annotated[int, Field(ge=0)] = 2
     augment: AugmentSection | None = None

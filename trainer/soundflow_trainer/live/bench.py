@@ -67,6 +67,7 @@ def play(
     coupled: bool = False,
     settings: EngineSettings = EngineSettings(),  # noqa: B008 - frozen
     script: Callable[[StreamLike], dict[int, list[int]]] | None = None,
+    most_chunks: int | None = None,
 ) -> LiveMeasures:
     """Plays streams side by side in real time and measures.
 
@@ -77,6 +78,7 @@ def play(
         coupled: Which variant.
         settings: Limits; the number of sessions is that of the streams.
         script: Tokens to say by chunk; by default the stream's own targets.
+        most_chunks: Plays no more of each stream.
     """
     settings = replace(settings, sessions=len(streams), drain=not coupled)
     engine = Engine(model, tokenizer, settings)
@@ -85,7 +87,7 @@ def play(
     script = script or (lambda stream: target_script(stream, tokenizer))
     with Runtime(engine, coupled=coupled) as runtime:
         sessions = [runtime.open(stream.timeline.instruction, script=script(stream)) for stream in streams]
-        arrivals = _feed(sessions, streams, model.chunk, period)
+        arrivals = _feed(sessions, streams, model.chunk, period, most_chunks)
         time.sleep(min(SETTLE_S, 5 * period))
         events = [session.poll() for session in sessions]
     return measure(events, arrivals, period, coupled=coupled)
@@ -110,14 +112,18 @@ def warm_up(engine: Engine) -> None:
 
 
 def _feed(
-    sessions: Sequence[LiveSession], streams: Sequence[StreamLike], chunk: int, period: float
+    sessions: Sequence[LiveSession],
+    streams: Sequence[StreamLike],
+    chunk: int,
+    period: float,
+    most_chunks: int | None,
 ) -> list[list[float]]:
     """Pushes every chunk when its last sample would have been recorded; returns the moments of arrival."""
     start = time.perf_counter() + 0.05
     due = sorted(
         (start + (k + 1 + i / len(streams)) * period, i, k)
         for i, stream in enumerate(streams)
-        for k in range(len(stream.audio) // chunk)
+        for k in range(len(stream.audio) // chunk)[:most_chunks]
     )
     arrivals: list[list[float]] = [[] for _ in streams]
     for moment, i, k in due:

@@ -24,6 +24,7 @@ from soundflow_data.timeline import SAMPLE_RATE
 from soundflow_trainer.live.engine import Chunker, Engine, LiveEvent
 
 IDLE_LIMIT_S: Final = 300.0
+Submitted = tuple["LiveSession", NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +89,7 @@ class Runtime:
         self._steps = threading.Lock()
         self._doors = threading.Lock()
         self._work = threading.Event()
-        self._inbox: queue.Queue[tuple[LiveSession, NDArray[np.float32]] | None] = queue.Queue(
-            engine.settings.max_queue * engine.settings.sessions
-        )
+        self._inbox: queue.Queue[Submitted | None] = queue.Queue(engine.settings.max_queue * engine.settings.sessions)
         self._coupled = coupled
         self._idle_limit_s = idle_limit_s
         self._failure: BaseException | None = None
@@ -175,13 +174,28 @@ class Runtime:
             self._work.set()
 
     def _encode(self) -> None:
-        while (item := self._inbox.get()) is not None and not self._closing:
-            session, chunk = item
-            embeddings = self.engine.encode(chunk)
+        while (items := self._waiting()) and not self._closing:
+            encoded = self.engine.encode(np.concatenate([chunk for _, chunk in items]))
             with self._doors:
-                if self._sessions.get(session.slot) is session:
-                    self.engine.enqueue(session.slot, embeddings)
+                for (session, _), embeddings in zip(items, encoded, strict=True):
+                    if self._sessions.get(session.slot) is session:
+                        self.engine.enqueue(session.slot, embeddings.unsqueeze(0))
             self._work.set()
+
+    def _waiting(self) -> list[Submitted]:
+        """Waits for a chunk, and takes those that came with it: to encode them together is cheaper. Empty: the end."""
+        first = self._inbox.get()
+        items = [] if first is None else [first]
+        while items and len(items) < self.engine.settings.sessions:
+            try:
+                following = self._inbox.get_nowait()
+            except queue.Empty:
+                break
+            if following is None:
+                self._inbox.put(None)  # for the next call
+                break
+            items.append(following)
+        return items
 
     def _decode(self) -> None:
         while not self._closing:
