@@ -17,7 +17,6 @@ from collections.abc import Callable
 
 import msgspec
 
-from soundflow_data.bystanders import pass_by
 from soundflow_data.dice import Dice
 from soundflow_data.errors import Drop
 from soundflow_data.library import Library, Sound
@@ -73,6 +72,11 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     history_review: bool
     verified_silence: bool
     proactive: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of those that are wished for."""
+        return tuple([name for name in self.__struct_fields__ if getattr(self, name)])
 
 
 def wish(mix: Mix, kind: SceneType, leading: Subtask, dice: Dice) -> Wishes:
@@ -321,7 +325,8 @@ class _Composite:
         self._pending.pop()()
 
     def _pass_by(self) -> None:
-        pass_by(self._scene, reason=VERIFIED)
+        scene = self._scene
+        scene.stay_silent(scene.play(scene.choose_distractor(fresh=True), max_s=5.0), VERIFIED)
 
     def _warn(self) -> None:
         """Lets a danger be heard, of whatever domain the split has one."""

@@ -139,7 +139,8 @@ def compose(
             lacking = drop  # another scene may need other sounds
             continue
         if played:
-            return _finish(scene, played, kind, key, num_chunks, level_db, conditions, identity)
+            timeline = _finish(scene, played, kind, key, num_chunks, level_db, conditions, identity)
+            return msgspec.structs.replace(timeline, mixins=wishes.names) if wishes else timeline
     raise lacking or Drop(
         "longer than the recipe allows",
         f"stream {key!r}: {ATTEMPTS} scenes of {subtask.id} were longer than {conditions.duration_s[1]} s",

@@ -185,6 +185,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
         snr_db: Planned ratio of the foreground level to bed 0; None without beds.
         level_db: RMS level in dBFS to which foreground events are brought (before `gain_db`).
         parts: The episodes in order; several sub-tasks in composites.
+        mixins: What a composite holds beside its episodes: `history_review`, `verified_silence`, `proactive`.
         setting: The planned scene of a scenario; None where nothing but the sub-tasks was planned.
     """
 
@@ -205,6 +206,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     silences: tuple[Silence, ...] = ()
     turns: tuple[Turn, ...] = ()
     parts: tuple[Part, ...] = ()
+    mixins: tuple[str, ...] = ()
     setting: Setting | None = None
 
     def part_at(self, sample: int) -> Part | None:

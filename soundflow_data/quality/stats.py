@@ -18,7 +18,7 @@ class GroupStats(msgspec.Struct, frozen=True, kw_only=True):
     """The streams that have something in common.
 
     Attributes:
-        name: The ability, sub-task, split or language.
+        name: The ability, sub-task, split, language or kind.
         ability: The ability of a sub-task, else empty.
         streams: Number of streams.
         samples: Their length together.
@@ -76,6 +76,42 @@ class LicenceStats(msgspec.Struct, frozen=True, kw_only=True):
         return self.samples / _HOUR
 
 
+class EpisodeStats(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a sub-task was played, alone or in a composite.
+
+    Attributes:
+        ability: Its ability.
+        subtask: Its name.
+        episodes: Number of episodes.
+        streams: Streams with such an episode.
+    """
+
+    ability: str
+    subtask: str
+    episodes: int
+    streams: int
+
+
+class SceneStats(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the planned scenes.
+
+    Attributes:
+        planner: Who planned them.
+        scenes: Number of streams in planned scenes.
+        accepted: Events on clips as the banks have them.
+        reprocessed: Events on clips that were processed once more.
+        generated: Events on synthesised clips.
+        rejected: Clips that were looked at and not taken.
+    """
+
+    planner: str
+    scenes: int
+    accepted: int
+    reprocessed: int
+    generated: int
+    rejected: int
+
+
 class DropStats(msgspec.Struct, frozen=True, kw_only=True):
     """How many streams could not be made for one reason."""
 
@@ -90,7 +126,10 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
         total: All streams.
         splits: Per split.
         abilities: Per ability.
-        subtasks: Per sub-task.
+        subtasks: Per sub-task; a composite counts for the one that leads it.
+        kinds: Per kind of stream.
+        episodes: Per sub-task, wherever it was played.
+        scenes: Per planner.
         languages: Per language of the interaction.
         licences: Per corpus and licence.
         drops: Per reason.
@@ -100,6 +139,9 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     splits: tuple[GroupStats, ...]
     abilities: tuple[GroupStats, ...]
     subtasks: tuple[GroupStats, ...]
+    kinds: tuple[GroupStats, ...]
+    episodes: tuple[EpisodeStats, ...]
+    scenes: tuple[SceneStats, ...]
     languages: tuple[GroupStats, ...]
     licences: tuple[LicenceStats, ...]
     drops: tuple[DropStats, ...]
@@ -112,7 +154,10 @@ def stats(storage: Storage) -> Stats:
             total=_groups(connection, "'total'")[0],
             splits=_groups(connection, "split"),
             abilities=_groups(connection, "ability"),
-            subtasks=_groups(connection, "subtask", ability="ability"),
+            subtasks=_groups(connection, "split_part(subtask, '+', 1)", ability="ability"),
+            kinds=_groups(connection, "scene_type"),
+            episodes=_episodes(connection),
+            scenes=_scenes(connection),
             languages=_groups(connection, "language"),
             licences=_licences(connection),
             drops=_drops(connection),
@@ -156,6 +201,31 @@ def _licences(connection: duckdb.DuckDBPyConnection) -> tuple[LicenceStats, ...]
         FROM events GROUP BY 1, 2 ORDER BY 5 DESC, 1, 2"""
     return tuple(
         LicenceStats(corpus=row[0], licence=row[1], streams=row[2], events=row[3], samples=row[4])
+        for row in _rows(connection, sql)
+    )
+
+
+def _episodes(connection: duckdb.DuckDBPyConnection) -> tuple[EpisodeStats, ...]:
+    sql = """
+        SELECT split_part(part, '/', 1), split_part(part, '/', 2), count(*), count(DISTINCT key)
+        FROM (SELECT key, unnest(parts) AS part FROM streams) GROUP BY 1, 2 ORDER BY 1, 2"""
+    return tuple(
+        EpisodeStats(ability=row[0], subtask=row[1], episodes=row[2], streams=row[3]) for row in _rows(connection, sql)
+    )
+
+
+def _scenes(connection: duckdb.DuckDBPyConnection) -> tuple[SceneStats, ...]:
+    sql = """
+        WITH found AS (SELECT key, count(*) FILTER (grounding = 'accepted') AS accepted,
+                count(*) FILTER (grounding = 'reprocessed') AS reprocessed,
+                count(*) FILTER (grounding = 'generated') AS generated FROM events GROUP BY 1)
+        SELECT planner, count(*), coalesce(sum(accepted), 0)::BIGINT, coalesce(sum(reprocessed), 0)::BIGINT,
+            coalesce(sum(generated), 0)::BIGINT, coalesce(sum(num_rejected), 0)::BIGINT
+        FROM streams LEFT JOIN found USING (key) WHERE planner <> '' GROUP BY 1 ORDER BY 1"""
+    return tuple(
+        SceneStats(
+            planner=row[0], scenes=row[1], accepted=row[2], reprocessed=row[3], generated=row[4], rejected=row[5]
+        )
         for row in _rows(connection, sql)
     )
 

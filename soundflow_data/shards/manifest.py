@@ -76,6 +76,17 @@ _REAL: Final = pa.float64()
 _TEXTS: Final = pa.list_(pa.field("element", pa.string(), nullable=False))
 _INTS: Final = pa.list_(pa.field("element", pa.int32(), nullable=False))
 
+
+def _setting(row: StreamRow, name: str) -> str:
+    setting = row.timeline.setting
+    return getattr(setting, name) if setting is not None else ""
+
+
+def _rejected(row: StreamRow) -> int:
+    setting = row.timeline.setting
+    return 0 if setting is None else sum(n for name, n in setting.outcomes.items() if name.startswith("rejected"))
+
+
 STREAM_COLUMNS: Final[tuple[Column[StreamRow], ...]] = (
     Column("key", _TEXT, "name of the stream, unique over all splits", attrgetter("timeline.key")),
     Column("split", _TEXT, "train, validation or another name of the recipe", attrgetter("shard.split")),
@@ -88,9 +99,24 @@ STREAM_COLUMNS: Final[tuple[Column[StreamRow], ...]] = (
     Column("json_size", _LONG, "bytes of the JSON", attrgetter("json_size")),
     Column("xxh3", pa.uint64(), "XXH3-64 from the header of the audio to the padding of the JSON", attrgetter("xxh3")),
     Column("ability", _TEXT, "one of the seven families of sub-tasks", attrgetter("timeline.ability")),
-    Column("subtask", _TEXT, "the sub-task that composed the stream", attrgetter("timeline.subtask")),
+    Column(
+        "subtask",
+        _TEXT,
+        "the sub-task that composed the stream; in composites several joined by +, the leading one first",
+        attrgetter("timeline.subtask"),
+    ),
     Column("language", _TEXT, "language of the interaction", attrgetter("timeline.language")),
     Column("scene_type", _TEXT, "single, scenario, complex or proactive", attrgetter("timeline.scene_type")),
+    Column(
+        "parts",
+        _TEXTS,
+        "ability and sub-task of each episode, in order",
+        lambda r: [f"{part.ability}/{part.subtask}" for part in r.timeline.parts],
+    ),
+    Column("mixins", _TEXTS, "what a composite holds beside its episodes", lambda r: list(r.timeline.mixins)),
+    Column("place", _TEXT, "where a planned scene plays; else empty", lambda r: _setting(r, "place")),
+    Column("planner", _TEXT, "who planned the scene; else empty", lambda r: _setting(r, "planner")),
+    Column("num_rejected", _INT, "clips that were looked at for the scene and not taken", _rejected),
     Column("seconds", _REAL, "length of the stream", attrgetter("timeline.seconds")),
     Column("num_samples", _LONG, "length of the stream in samples", attrgetter("timeline.num_samples")),
     Column("chunk", _INT, "samples between two decisions", attrgetter("targets.chunk")),
@@ -146,6 +172,12 @@ EVENT_COLUMNS: Final[tuple[Column[EventRow], ...]] = (
     Column("corpus", _TEXT, "source corpus", attrgetter("event.corpus")),
     Column("origin", _TEXT, "source recording; never in two splits", attrgetter("event.origin")),
     Column("licence", _TEXT, "licence of the source recording", attrgetter("event.licence")),
+    Column(
+        "grounding",
+        _TEXT,
+        "how a planned scene found the clip: accepted, reprocessed or generated; else empty",
+        attrgetter("event.grounding"),
+    ),
 )
 
 RESPONSE_COLUMNS: Final[tuple[Column[ResponseRow], ...]] = (

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def stats(out: RunFolder, as_json: Json = False) -> None:
-    """Adds up what a run directory holds: per split, ability, sub-task, language, and per corpus and licence.
+    """Adds up what a run directory holds: per split, ability, sub-task, kind, language, corpus and licence.
 
     Example: `soundflow stats out/quickstart`
     """
@@ -32,10 +32,12 @@ def stats(out: RunFolder, as_json: Json = False) -> None:
         ("split", totals.splits),
         ("ability", totals.abilities),
         ("sub-task", totals.subtasks),
+        ("kind", totals.kinds),
         ("language", totals.languages),
     ):
         group_table(terminal, name, groups, totals.total)
         terminal.say()
+    _composite_tables(terminal, totals)
     rows = [
         (row.corpus or "unknown", row.licence or "unknown", f"{row.streams:,}", f"{row.events:,}", hours(row.hours))
         for row in totals.licences
@@ -48,11 +50,28 @@ def stats(out: RunFolder, as_json: Json = False) -> None:
             "splits": groups_as_json(totals.splits),
             "abilities": groups_as_json(totals.abilities),
             "subtasks": groups_as_json(totals.subtasks),
+            "kinds": groups_as_json(totals.kinds),
+            "episodes": msgspec.to_builtins(totals.episodes),
+            "scenes": msgspec.to_builtins(totals.scenes),
             "languages": groups_as_json(totals.languages),
             "licences": [{**msgspec.to_builtins(row), "hours": row.hours} for row in totals.licences],
             "drops": {row.reason: row.streams for row in totals.drops},
         }
     )
+
+
+def _composite_tables(terminal: Terminal, totals: Stats) -> None:
+    """Prints what composites are made of, and how their scenes found their sounds."""
+    if [group.name for group in totals.kinds] not in ([], ["single"]):
+        rows = [(one.ability, one.subtask, f"{one.episodes:,}", f"{one.streams:,}") for one in totals.episodes]
+        terminal.table(("ability", "sub-task", "#episodes", "#in streams"), rows)
+        terminal.say()
+    if totals.scenes:
+        columns = ("planner", "#scenes", "#accepted", "#reprocessed", "#generated", "#rejected clips")
+        counts = [(one.scenes, one.accepted, one.reprocessed, one.generated, one.rejected) for one in totals.scenes]
+        names = [one.planner for one in totals.scenes]
+        terminal.table(columns, [(name, *map("{:,}".format, row)) for name, row in zip(names, counts, strict=True)])
+        terminal.say()
 
 
 def group_table(terminal: Terminal, name: str, groups: Sequence[GroupStats], total: GroupStats) -> None:

@@ -20,6 +20,11 @@ def tell(terminal: Terminal, timeline: Timeline, targets: Targets) -> None:
         f"{timeline.language}, {timeline.seconds:.1f} s, {len(targets)} chunks of {targets.chunk / SAMPLE_RATE:g} s, "
         f"{len(targets.spoken)} of them spoken{snr}, gain {timeline.gain_db:.1f} dB"
     )
+    if timeline.setting is not None:
+        found = ", ".join(f"{n} {what}" for what, n in timeline.setting.outcomes.items())
+        terminal.say(f"scene: {timeline.setting.title} ({timeline.setting.place}; {found})")
+    if len({part.subtask for part in timeline.parts}) > 1:
+        terminal.say("parts: " + ", ".join(f"{p.subtask} {p.start / SAMPLE_RATE:.1f} s" for p in timeline.parts))
     if timeline.instruction:
         terminal.say(f"instruction: {timeline.instruction}")
     terminal.say()

@@ -27,6 +27,17 @@ class Coherent(_Limits):
     max_share: Share = Field(0.0, description="Share of streams that may contradict themselves.")
 
 
+class Composites(_Limits):
+    """Kinds of streams, their rounds and mix-ins."""
+
+    tolerance: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="Streams that a kind may be off, times 1 + ln(streams of the split)."
+    )
+    sigmas: Annotated[float, Field(ge=0)] = Field(
+        5.0, description="Standard deviations that the share of a mix-in may be off its probability."
+    )
+
+
 class Dialogue(_Limits):
     """Proportions of hearing, speaking and keeping silent."""
 
@@ -97,7 +108,7 @@ class Loudness(_Limits):
 class Plausible(_Limits):
     """Ordering and exclusion rules of the ontology."""
 
-    max_share: Share = Field(0.1, description="Share of streams that may hold sounds that do not go together.")
+    max_share: Share = Field(0.0, description="Share of streams that may hold sounds that do not go together.")
 
 
 class Shares(_Limits):
@@ -121,6 +132,7 @@ class Checks(_Limits):
     """What `soundflow check` asks of the corpus."""
 
     coherent: Coherent = Coherent()
+    composites: Composites = Composites()
     dialogue: Dialogue = Dialogue()
     diverse: Diverse = Diverse()
     duplicates: Duplicates = Duplicates()

@@ -4,7 +4,8 @@
     bark                              ^ "once"    ^ "twice"                            (silent: cancelled)
     stretch      |<------------------- one instruction ------------------->|<----- the next one ----->|
 
-What the user says and is answered to begins a new stretch; within one, all sounds of a kind have one fate.
+What the user says and is answered to begins a new stretch; within one, all sounds of a kind have one fate. The
+answer to a question about one sound binds no other sound of its kind.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from collections.abc import Iterator
 from soundflow_data.quality.check.base import StreamCheck, Subject
 from soundflow_data.timeline import Event, Timeline
 
+ONE_SOUND = frozenset({"answer", "description"})  # kinds of responses that are about one sound and no other
+
 
 class Coherent(StreamCheck):
     """Compares what was answered with what was kept silent."""
@@ -24,32 +27,36 @@ class Coherent(StreamCheck):
     def faults(self, subject: Subject) -> Iterator[str]:
         """Yields one fault for each sound that has two fates, or none though others of its kind were answered."""
         timeline = subject.timeline
-        answered = {i for i, _ in _answered_at(timeline)}
+        answered = {i for i, _, _ in _answered_at(timeline)}
+        bound = {i for i, _, kind in _answered_at(timeline) if kind not in ONE_SOUND}
         silent = {i for silence in timeline.silences for i in silence.events}
         for _ in answered & silent:
             yield "an event is answered and kept silent"
         sounds = [(i, event) for i, event in enumerate(timeline.events) if event.label and event.kind != "speech"]
-        labels = {event.label for i, event in sounds if i in answered}
-        cuts = sorted(end for i, end in _answered_at(timeline) if timeline.events[i].kind == "speech")
+        labels = {event.label for i, event in sounds if i in bound}
+        cuts = sorted(end for i, end, _ in _answered_at(timeline) if timeline.events[i].kind == "speech")
         fates: dict[tuple[str, int], set[bool]] = defaultdict(set)
         for i, event in sounds:
-            if i in answered or i in silent:
+            if i in bound or i in silent:
                 stretch = sum(cut <= event.onset for cut in cuts)
-                fates[event.label, stretch].add(i in answered)
-            elif event.label in labels:
+                fates[event.label, stretch].add(i in bound)
+            elif event.label in labels and i not in answered:
                 yield f"{_where(event)} is left open though others of its kind are answered"
         for both in fates.values():
             if len(both) == 2:
                 yield "a sound is answered once and kept silent once under the same instruction"
 
 
-def _answered_at(timeline: Timeline) -> Iterator[tuple[int, int]]:
-    """Yields each event on whose being heard a response came, and the moment; older evidence does not count."""
+def _answered_at(timeline: Timeline) -> Iterator[tuple[int, int, str]]:
+    """Yields each event on whose being heard a response came, the moment, and the kind; older evidence does not count.
+
+    Where somebody's last word completes the evidence, the words are what is answered, not the sound behind them.
+    """
     for response in timeline.responses:
-        for i in response.events:
-            event = timeline.events[i]
-            if event.onset < response.evidence <= event.end:
-                yield i, response.evidence
+        heard = [i for i in response.events if timeline.events[i].onset < response.evidence <= timeline.events[i].end]
+        asked = [i for i in heard if timeline.events[i].kind == "speech"]
+        for i in asked or heard:
+            yield i, response.evidence, response.kind
 
 
 def _where(event: Event) -> str:

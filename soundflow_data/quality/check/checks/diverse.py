@@ -15,7 +15,8 @@ _TEXTS = """
     WITH said AS (
         SELECT key, text FROM speech
         UNION ALL SELECT key, text FROM responses WHERE text <> '' AND run < 0)
-    SELECT subtask, count(*), count(DISTINCT text) FROM said JOIN streams USING (key) GROUP BY 1 ORDER BY 1"""
+    SELECT split_part(subtask, '+', 1), count(*), count(DISTINCT text)
+    FROM said JOIN streams USING (key) GROUP BY 1 ORDER BY 1"""
 _MOST_USED = """
     SELECT text, count(*) AS n, list(DISTINCT key ORDER BY key)[:3] FROM speech
     GROUP BY text HAVING count(*) > 1 ORDER BY n DESC, text LIMIT 3"""
@@ -23,7 +24,7 @@ _COUNTS = {
     "sounds": """
         SELECT label, count(DISTINCT key) FROM events WHERE kind <> 'speech' AND label <> '' GROUP BY 1 ORDER BY 1""",
     "speakers": "SELECT speaker, count(DISTINCT key) FROM speech WHERE speaker <> '' GROUP BY 1 ORDER BY 1",
-    "sub-tasks": "SELECT subtask, count(*) FROM streams GROUP BY 1 ORDER BY 1",
+    "sub-tasks": "SELECT split_part(subtask, '+', 1), count(*) FROM streams GROUP BY 1 ORDER BY 1",
 }
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from soundflow_data.quality.check.base import StreamCheck, Subject
+from soundflow_data.scenario.workshop import GENERATED, REPROCESSED
 from soundflow_data.timeline import Event
 
 
@@ -25,6 +28,16 @@ class Grounded(StreamCheck):
 
 
 def _clip_faults(event: Event, subject: Subject) -> Iterator[str]:
+    if event.bank == GENERATED:
+        kind = event.clip.partition("-")[0]
+        if subject.known.ontology.procedural_kinds().get(kind) != event.label:
+            yield f"{event.label} stands on a generated {kind}"
+        return
+    if event.bank == REPROCESSED:
+        name, _, source = event.clip.partition("/")
+        whole = msgspec.structs.replace(event, bank=name, clip=source, clip_start=0, num_samples=1)  # it may be shorter
+        yield from _clip_faults(whole, subject)
+        return
     if event.bank not in subject.known.recipe.banks and event.bank != subject.known.recipe.voices.engine:
         yield f"the recipe has no bank {event.bank!r}"
         return
