@@ -17,21 +17,10 @@ from soundflow_data.scene import Scene
 from soundflow_data.stage import Heard
 
 SPOKEN_SHARE = 0.5
-WORDED = (
-    "speech",
-    "whispering",
-    "television",
-    "radio_voice",
-    "announcement",
-    "child_speech",
-    "call_for_help",
-    "singing",
-    "choir",
-    "street_music",
-    "hip_hop_music",
-    "rock_music",
-    "shout",
-)  # fmt: skip - recordings of these have words that no transcript knows
+WORDED = (  # recordings of these have words that no transcript knows
+    "speech", "whispering", "television", "radio_voice", "announcement", "child_speech", "call_for_help", "singing",
+    "choir", "street_music", "hip_hop_music", "rock_music", "shout",
+)  # fmt: skip
 
 
 def begin(scene: Scene, *, written: Table, spoken: Table, idle: Callable[[], Heard]) -> None:

@@ -126,6 +126,7 @@ def test_files_are_short_and_drawn(name: str) -> None:
 FEWEST_FORMS = 300
 SHARED = {  # tables that are read on behalf of a sub-task, by what it calls
     "begin(": ("duty",),
+    "draw_fact(": ("facts",),
     "write_down(": ("duty", "sentences"),
     "translate_sentences(": ("duty", "parallel_sentences"),
     "translate_phrases(": ("duty",),

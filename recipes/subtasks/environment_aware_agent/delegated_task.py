@@ -8,6 +8,7 @@ response                          ^ delegate("It takes 15 seconds.")            
 from soundflow_data import Scene, subtask
 from soundflow_data.bystanders import aside, interlude
 from soundflow_data.exchanges import ask, draw_exchange
+from soundflow_data.questions import draw_fact
 from soundflow_data.stage import Heard
 from soundflow_data.timeline import SAMPLE_RATE, ToolCall
 
@@ -37,9 +38,8 @@ def delegated_task(scene: Scene) -> None:
         scene.respond(scene.phrase(table["stopped"]), evidence=stop.end, call=drop, kind="tool_call")
     else:
         if seconds >= 15 and scene.chance(0.5):  # time for something else
-            fact = scene.choice(scene.texts("facts"))
-            other = scene.say(scene.choice(fact["questions"]))
-            scene.respond(scene.choice(fact["answers"]), evidence=other.end)
+            question, answer = draw_fact(scene)
+            scene.respond(answer, evidence=scene.say(question).end)
         elif seconds >= 12:
             aside(scene, scene.phrase(table["stops"]))  # somebody else's task, so this one goes on
         times = {"id": number, "issued_s": asked.end / SAMPLE_RATE, "returned_s": returned / SAMPLE_RATE}

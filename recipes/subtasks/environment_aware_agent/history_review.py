@@ -6,7 +6,7 @@ response                           ^ "Okay."                ^ "Noted."          
 
 from soundflow_data import Scene, subtask
 from soundflow_data.bystanders import aside, interlude
-from soundflow_data.texts import load_texts
+from soundflow_data.questions import draw_fact, draw_slots
 
 ROUNDS_BACK = 3
 
@@ -49,11 +49,9 @@ def _tell(scene: Scene, words: list[str], *, value: str) -> None:
 
 
 def _ask_fact(scene: Scene) -> None:
-    country, city = scene.choice(load_texts("capitals"))[scene.language]
-    fact = scene.choice(scene.texts("facts"))
-    question, answer = scene.choice(fact["questions"]), scene.choice(fact["answers"])
+    question, answer = draw_fact(scene)
     if scene.chance(0.4):
-        question = scene.phrase(scene.texts("memories")["capital"], country=country)
-        answer = scene.phrase(scene.texts("memories")["city"], city=city)
+        table, slots = scene.texts("memories"), draw_slots(scene, "capitals")
+        question, answer = scene.phrase(table["capital"], **slots), scene.phrase(table["city"], **slots)
     scene.respond(answer, evidence=scene.say(question).end)
     scene.pause(0.4, 1.5)

@@ -9,10 +9,9 @@ user       [ when the doorbell rings, switch on the light in the hall ]    (noth
 
 from soundflow_data import Scene, subtask
 from soundflow_data.bystanders import anybody, aside, interlude
+from soundflow_data.home import draw_request
 from soundflow_data.texts import load_texts
 from soundflow_data.timeline import ToolCall
-
-Request = tuple[str, ToolCall, str]
 
 
 @subtask(ability="environment_aware_agent", needs=("speech", "sounds"))
@@ -22,37 +21,40 @@ def smart_home_control(scene: Scene) -> None:
     early, late = scene.chance(0.25), scene.chance(0.5)
     interlude(scene, most=1)
     if early:
-        aside(scene, _draw(scene, home)[0])
+        aside(scene, draw_request(scene).words)
         scene.pause(0.6, 2.0)
     devices = scene.offers(*home["devices"])
     way = scene.choice(["said", "said", "when", *(["heard"] if devices else [])])
     if way == "said":
-        words, call, reply = _draw(scene, home)
-        scene.respond(reply, evidence=scene.say(words, speaker=anybody(scene)).end, call=call, kind="tool_call")
+        request = draw_request(scene)
+        asked = scene.say(request.words, speaker=anybody(scene))
+        scene.respond(request.reply, evidence=asked.end, call=request.call, kind="tool_call")
     elif way == "heard":
-        sound = scene.choose_sound(labels=devices, assistant="silent")
-        device = home["devices"][sound.label]
-        noise = scene.play(sound, meanwhile=True)
-        scene.wait_until(noise.recognisable)
-        scene.pause(0.2, 1.0)
-        asked = scene.say(scene.phrase(home["that"]), speaker=anybody(scene))
-        call = ToolCall(name="switch", arguments={"device": device["id"], "state": "off"})
-        reply = scene.phrase(home["switched_off"], device=device[scene.language])
-        scene.respond(
-            reply, evidence=max(asked.end, noise.recognisable), on=[noise, asked], call=call, kind="tool_call"
-        )
-        scene.wait_until(noise.end)
+        _switch_off(scene, home, devices)
     else:
         _when(scene, home)
     if late:
         scene.pause(0.6, 2.0)
-        aside(scene, _draw(scene, home)[0])
+        aside(scene, draw_request(scene).words)
+
+
+def _switch_off(scene: Scene, home: dict, devices: list[str]) -> None:  # type: ignore[type-arg]
+    sound = scene.choose_sound(labels=devices, assistant="silent")
+    device = home["devices"][sound.label]
+    noise = scene.play(sound, meanwhile=True)
+    scene.wait_until(noise.recognisable)
+    scene.pause(0.2, 1.0)
+    asked = scene.say(scene.phrase(home["that"]), speaker=anybody(scene))
+    call = ToolCall(name="switch", arguments={"device": device["id"], "state": "off"})
+    reply = scene.phrase(home["switched_off"], device=device[scene.language])
+    scene.respond(reply, evidence=max(asked.end, noise.recognisable), on=[noise, asked], call=call, kind="tool_call")
+    scene.wait_until(noise.end)
 
 
 def _when(scene: Scene, home: dict) -> None:  # type: ignore[type-arg]
-    cue = scene.choose_distractor()
-    words, call, reply = _draw(scene, home)
-    asked = scene.say(scene.phrase(home["when"], sound=cue.phrase, request=words[:1].lower() + words[1:]))
+    cue, request = scene.choose_distractor(), draw_request(scene)
+    words = request.words[:1].lower() + request.words[1:]
+    asked = scene.say(scene.phrase(home["when"], sound=cue.phrase, request=words))
     scene.respond(scene.phrase(home["understood"]), evidence=asked.end)
     scene.pause(0.8, 3.0)
     interlude(scene, unlike=cue, most=2)
@@ -62,21 +64,5 @@ def _when(scene: Scene, home: dict) -> None:  # type: ignore[type-arg]
         scene.stay_silent(scene.play(cue, max_s=4.0), "the instruction was cancelled")
         return
     heard = scene.play(cue, max_s=4.0)
-    scene.respond(reply, evidence=heard.recognisable, on=[asked, heard], call=call, kind="tool_call")
+    scene.respond(request.reply, evidence=heard.recognisable, on=[asked, heard], call=request.call, kind="tool_call")
     scene.promise(cue)
-
-
-def _draw(scene: Scene, home: dict) -> Request:  # type: ignore[type-arg]
-    request = scene.choice(home["requests"])
-    drawn = {name: scene.sample(values, 2) for name, values in home["slots"].items()}
-    arguments = {key: drawn[value][0]["id"] if value in drawn else value for key, value in request["arguments"].items()}
-    spoken = {name: str(pair[0][scene.language]) for name, pair in drawn.items()}
-    said = dict(spoken)
-    if scene.chance(0.2):  # the speaker corrects one of the arguments
-        name = scene.choice([value for value in request["arguments"].values() if value in drawn])
-        wrong, right = str(drawn[name][1][scene.language]), spoken[name]
-        said[name] = scene.phrase(home["corrections"], wrong=wrong, right=right)
-        said[name] = said[name][:1].lower() + said[name][1:]
-    words = scene.phrase(request["say"][scene.language], **said)
-    reply = scene.phrase(request["reply"][scene.language], **spoken)
-    return words, ToolCall(name=request["tool"], arguments=arguments), reply

@@ -39,38 +39,12 @@ RECORDINGS = {
         "[请|麻烦你|]把这段嘈杂的录音[逐字|]记下来。",
     ],
 }
-NOISES = (
-    "vacuum_cleaner",
-    "hair_dryer",
-    "blender",
-    "electric_drill",
-    "washing_machine",
-    "fan",
-    "air_conditioner",
-    "rain",
-    "wind",
-    "sea_waves",
-    "engine_idle",
-    "lawn_mower",
-    "chainsaw",
-    "printer",
-    "frying",
-    "applause",
-    "train_passing",
-    "car_passing",
-    "keyboard_typing",
-    "machine_hum",
-    "plucked_melody",
-    "piano_chords",
-    "drum_beat",
-    "violin_tune",
-    "flute_tune",
-    "trumpet_tune",
-    "organ_chords",
-    "music_box",
-    "orchestra",
-    "electronic_music",
-)  # fmt: skip - nothing with words in it
+NOISES = (  # nothing with words in it
+    "vacuum_cleaner", "hair_dryer", "blender", "electric_drill", "washing_machine", "fan", "air_conditioner", "rain",
+    "wind", "sea_waves", "engine_idle", "lawn_mower", "chainsaw", "printer", "frying", "applause", "train_passing",
+    "car_passing", "keyboard_typing", "machine_hum", "plucked_melody", "piano_chords", "drum_beat", "violin_tune",
+    "flute_tune", "trumpet_tune", "organ_chords", "music_box", "orchestra", "electronic_music",
+)  # fmt: skip
 
 
 @subtask(ability="real_time_asr", needs=("speech", "sounds"))

@@ -8,7 +8,7 @@ response                                                                        
 from soundflow_data import Heard, Scene, subtask
 from soundflow_data.bystanders import anybody, aside, interlude
 from soundflow_data.exchanges import ask, draw_exchange
-from soundflow_data.texts import load_texts
+from soundflow_data.questions import draw_fact, draw_slots
 
 
 @subtask(ability="voice_chatting", needs=("speech",))
@@ -40,15 +40,8 @@ def _lead_in(scene: Scene, question: str) -> str:
 
 
 def _draw(scene: Scene) -> tuple[str, str]:
-    about = scene.choice(["fact", "fact", "capitals", "sums"])
-    if about == "fact":
-        fact = scene.choice(scene.texts("facts"))
-        return scene.choice(fact["questions"]), scene.choice(fact["answers"])
-    if about == "capitals":
-        country, city = scene.choice(load_texts("capitals"))[scene.language]
-        slots = {"country": country, "city": city}
-    else:
-        a, b = scene.integer(11, 89), scene.integer(11, 89)
-        slots = {"a": a, "b": b, "sum": a + b}
-    table = scene.texts("factual_qa")[about]
+    about = scene.choice(["facts", "facts", "capitals", "sums"])
+    if about == "facts":
+        return draw_fact(scene)
+    table, slots = scene.texts("factual_qa")[about], draw_slots(scene, about)
     return scene.phrase(table["ask"], **slots), scene.phrase(table["tell"], **slots).strip()

@@ -9,7 +9,7 @@ import re
 from soundflow_data import Scene, subtask
 from soundflow_data.bystanders import aside, interlude
 from soundflow_data.exchanges import draw_exchange
-from soundflow_data.texts import load_texts
+from soundflow_data.questions import draw_fact, draw_slots
 
 Pieces = tuple[str, str, str]  # how a question opens, how it closes, and the answer
 
@@ -21,7 +21,7 @@ def hesitant_speaker(scene: Scene) -> None:
     late = scene.chance(0.5)
     interlude(scene, most=1, talk=0.7)
     if not late and scene.chance(0.4):
-        aside(scene, _question(scene))
+        aside(scene, draw_fact(scene)[0])
         scene.pause(0.5, 1.5)
     openings = [scene.phrase(words["starts"])] * scene.chance(0.25) + [opening] * scene.integer(1, 2)  # some start over
     for part in openings:
@@ -33,12 +33,8 @@ def hesitant_speaker(scene: Scene) -> None:
         scene.respond(answer, evidence=scene.say(closing).end)
     scene.pause(0.6, 1.5)
     if late:
-        aside(scene, _question(scene))
+        aside(scene, draw_fact(scene)[0])
     interlude(scene, most=1, talk=0.7)
-
-
-def _question(scene: Scene) -> str:
-    return scene.choice(scene.choice(scene.texts("facts"))["questions"])
 
 
 def _split_real(scene: Scene) -> Pieces | None:
@@ -57,16 +53,10 @@ def _split_real(scene: Scene) -> Pieces | None:
 
 
 def _draw(scene: Scene) -> Pieces:
-    about = scene.choice(["fact", "capitals", "sums"])
     words = scene.texts("hesitant_speaker")
-    if about == "fact":
-        fact = scene.choice(scene.texts("facts"))
-        return scene.phrase(words["starts"]), scene.choice(fact["questions"]), scene.choice(fact["answers"])
-    if about == "capitals":
-        (country, city), (wrong, _) = (names[scene.language] for names in scene.sample(load_texts("capitals"), 2))
-        slots = {"country": country, "city": city, "wrong": wrong}
-    else:
-        a, b = scene.integer(11, 89), scene.integer(11, 89)
-        slots = {"a": a, "b": b, "wrong": b + scene.integer(1, 9), "sum": a + b}
+    about = scene.choice(["facts", "capitals", "sums"])
+    if about == "facts":
+        return scene.phrase(words["starts"]), *draw_fact(scene)
+    slots = draw_slots(scene, about)
     opening, closing, answer = (scene.phrase(words[about][part], **slots) for part in ("open", "close", "tell"))
     return opening, closing, answer.strip()
