@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from soundflow_data.errors import SpeechError
 from soundflow_data.speech.model_files import Model
+from soundflow_data.speech.randomness import own_randomness
 from soundflow_data.timeline import SAMPLE_RATE
 
 BATCH_S: Final = 120.0  # seconds of audio at once; a large model needs about 4 GB for them
@@ -173,7 +174,8 @@ class CtcModel:
         source = self._model.source
         try:
             processor = Wav2Vec2Processor.from_pretrained(source)
-            model, info = Wav2Vec2ForCTC.from_pretrained(source, output_loading_info=True)
+            with own_randomness():
+                model, info = Wav2Vec2ForCTC.from_pretrained(source, output_loading_info=True)
         except (OSError, ValueError, TypeError, KeyError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
             reason = str(error).partition("\n")[0]
             raise SpeechError(f"{self._user}: model {source!r} cannot be loaded: {reason}") from error

@@ -37,6 +37,7 @@ from soundflow_data.speech.model_files import (
     package_version,
 )
 from soundflow_data.speech.proof import Alignment, Spoken
+from soundflow_data.speech.randomness import own_randomness
 from soundflow_data.speech.segments import excerpt, words_of
 from soundflow_data.timeline import SAMPLE_RATE
 
@@ -158,7 +159,8 @@ class WhisperxAligner:
         _find_sentence_tables()
         source = self._places[language].source
         try:
-            model, known = load_align_model(language, self._device, model_name=source)
+            with own_randomness():
+                model, known = load_align_model(language, self._device, model_name=source)
         except (ValueError, OSError, RuntimeError, AssertionError) as error:
             raise SpeechError(f"{_USER}: model {source!r} cannot be loaded on {self._device!r}: {error}") from error
         model.eval()
