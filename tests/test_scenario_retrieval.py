@@ -191,26 +191,3 @@ def test_an_embedder_of_the_wrong_shape_is_named(bank: Bank) -> None:
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(SoundFlowError, match=r"has no config\.json"):
         LocalEmbedder(tmp_path)
-
-
-def test_a_local_model_embeds(tmp_path: Path) -> None:
-    pytest.importorskip("torch", reason="the model needs torch, which the base environment does not have")
-    transformers = pytest.importorskip("transformers")
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "dog", "rain", "bark"]
-    (tmp_path / "vocab.txt").write_text("\n".join(vocabulary))
-    transformers.BertTokenizer(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path)
-    config = transformers.BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        max_position_embeddings=32,
-    )
-    transformers.BertModel(config).save_pretrained(tmp_path)
-    embedder = LocalEmbedder(tmp_path)
-    vectors = embedder.embed(["dog bark", "rain", "dog bark rain rain"])
-    assert vectors.shape == (3, 16)
-    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1.0, abs=1e-5)
-    assert embedder.embed(["rain"])[0] == pytest.approx(vectors[1], abs=1e-5)
-    assert embedder.embed([]).shape[0] == 0
