@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from soundflow_data.audio import decode
+from soundflow_data.audio import containers, decode
 from soundflow_data.errors import AudioError, EngineError, SpeechError
 from soundflow_data.speech.engine import OWN_PACE_WPM, Language, Voice
 from soundflow_data.speech.randomness import own_randomness
@@ -27,7 +27,7 @@ from soundflow_data.speech.segments import excerpt
 MIN_REFERENCE_S: Final = 3.0  # XTTS asks for more than three seconds of each recording
 _CHECKPOINTS: Final = ("model.pth", "model_file.pth", "best_model.pth", "checkpoint.pth")
 _TABLES: Final = ("speakers_file", "speaker_file", "language_ids_file", "d_vector_file")  # files that a config names
-_NAMED: Final = ("tts_models/", "xtts")  # how the names of published models begin
+_NAMED: Final = "tts_models/"  # how the names of published models begin
 
 # What torch and coqui-tts raise for files and texts that they cannot use.
 _FAILURES: Final = (
@@ -66,9 +66,9 @@ class CoquiModel:
         except EngineError:
             raise
         except _FAILURES as error:
+            repair = "copy its files again" if folder.is_dir() else "check its name and the network, or give a folder"
             raise EngineError(
-                f"model {source!r} cannot be loaded ({_why(error)}); copy its files again{_hint(error)}",
-                reason="model damaged",
+                f"model {source!r} cannot be loaded ({_why(error)}); {repair}{_hint(error)}", reason="model damaged"
             ) from error
         self._model: Any = self._tts.synthesizer.tts_model
         self._kind = str(self._model.config.model)
@@ -311,6 +311,12 @@ def _relocate(config: dict[str, Any], folder: Path) -> bool:
 
 def _check_references(voice: Voice) -> None:
     for path in voice.reference:
+        if kind := _container(path):
+            raise EngineError(
+                f"voice {voice.id!r}: reference recording {path} is {kind}, which Coqui TTS does not read; convert it to "
+                "WAV or FLAC",
+                reason="reference unusable",
+            )
         try:
             seconds = decode.probe(path).seconds
             decode.decode(path, stop_s=MIN_REFERENCE_S, allow_silent=False)
@@ -324,6 +330,12 @@ def _check_references(voice: Voice) -> None:
                 f"{MIN_REFERENCE_S:g} s; use a longer one",
                 reason="reference unusable",
             )
+
+
+def _container(path: str) -> str:
+    """Returns the kind of container that a file is, if it is one that only ffmpeg reads."""
+    with Path(path).open("rb") as file:
+        return containers.kind_of(file.read(containers.SNIFF_BYTES))
 
 
 def _why(error: BaseException) -> str:

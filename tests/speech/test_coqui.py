@@ -196,6 +196,7 @@ def test_an_english_model_does_not_pass_over_chinese(engine: CoquiEngine, ada: V
         ({"rate_wpm": 20}, "rate_wpm is 20"),
         ({"engine": "espeak"}, "belongs to engine 'espeak'"),
         ({"model": "/no/such/folder"}, "no folder, and no name of a published model"),
+        ({"model": "tts_models/en/no/such"}, "cannot be loaded (KeyError: 'no'); check its name and the network"),
     ],
 )
 def test_voices_that_it_does_not_have(
@@ -226,6 +227,9 @@ def test_recordings_to_clone_from_must_be_long_enough_and_there(
     text = tmp_path / "text.wav"
     text.write_text("This is no recording, but long enough to look at.")
     assert "not a recording" in str(refusal(engine, "Hello.", replace(clone, reference=(str(text),))))
+    container = tmp_path / "clip.m4a"
+    container.write_bytes(b"\x00\x00\x00\x20ftypM4A " + bytes(100))
+    assert "clip.m4a is m4a" in str(refusal(engine, "Hello.", replace(clone, reference=(str(container),))))
     missing = replace(clone, reference=(str(tmp_path / "none.wav"),))
     assert "none.wav, which cannot be read" in str(refusal(engine, "Hello.", missing))
 
