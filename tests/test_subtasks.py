@@ -422,7 +422,7 @@ def test_any_other_may_follow(name: str, library: Library) -> None:
     task = load_subtask(builtin_subtasks()[name])
     others = [one for one in ALL if one not in (name, "real_time_asr/mandarin_asr")]
     start = ALL.index(name)
-    for seed in range(4):
+    for seed in range(2):
         after = [others[(start + 5 * seed + 7 * k) % len(others)] for k in range(3)]
         after = sorted(after, key=lambda one: load_subtask(builtin_subtasks()[one]).last)
         scene, played, barred = play_in_turn(library, [*after[:2], name] if task.last else [name, *after], seed)
