@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from soundflow_data.audio.procedural import KINDS
+from soundflow_data.bank.readers._sounds import sole_label
 from soundflow_data.errors import SoundFlowError
 from soundflow_data.ontology import Ontology, load_abilities, load_ontology, load_proactive
+from soundflow_data.scenario.identity import fold
 
 ESC50 = """dog rooster pig cow frog cat hen insects sheep crow rain sea_waves crackling_fire crickets chirping_birds
 water_drops wind pouring_water toilet_flush thunderstorm crying_baby sneezing clapping breathing coughing footsteps
@@ -270,3 +272,47 @@ def test_shares_must_add_up(tmp_path: Path) -> None:
     path.write_text(json.dumps({"abilities": [ability], "duplex": [], "corpus_mix": {"x": 1}}), encoding="utf-8")
     with pytest.raises(SoundFlowError, match=r"shares of the abilities add up to 0\.5, not 1"):
         load_abilities(path)
+
+
+# -- tags --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_best_tag_of_each_sound_says_that_sound_alone(ontology: Ontology) -> None:
+    owners: dict[str, list[str]] = {}
+    for entry in ontology:
+        owners.setdefault(fold(entry.tags[0]), []).append(entry.label)
+        assert sole_label([entry.tags[0]]) == entry.label
+        assert ontology.canonical(entry.tags[0]) in {None, entry.label}
+    assert [labels for labels in owners.values() if len(labels) > 1] == []
+
+
+@pytest.mark.parametrize(
+    "general",
+    [
+        "Alarm", "Bang", "Beep, bleep", "Bell", "Breaking", "Burst, pop", "Chime", "Clatter", "Clicking", "Ding",
+        "Dishes, pots, and pans", "Door", "Fire", "Gasp", "Glass", "Gush", "Hiss", "Hum", "Noise", "Pant", "Rattle",
+        "Roar", "Rumble", "Scrape", "Scratch", "Smash, crash", "Spray", "Squeal", "Squeak", "Steam", "Tap",
+        "Thump, thud", "Thunk",
+        "Mouse", "Whistle", "Accelerating, revving, vroom",
+    ],
+)  # fmt: skip
+def test_a_general_class_alone_names_no_sound(general: str) -> None:
+    """A hiss is no gas leak yet: an assistant that warned of every hiss would be wrong most of the time."""
+    assert sole_label([general]) == ""
+
+
+@pytest.mark.parametrize(
+    ("names", "label"),
+    [
+        (["Shatter", "Glass"], "glass_breaking"),
+        (["Chink, clink", "Glass"], "glass_clink"),
+        (["Smash, crash", "Car"], "car_crash"),
+        (["Rattle", "Mechanical fan"], "rattling_fan"),
+        (["Pant", "Dog"], "panting_dog"),
+        (["Crackle", "Fire"], "fire_crackle"),
+        (["Howl"], "wolf_howl"),
+        (["Siren"], "siren_wail"),
+    ],
+)
+def test_several_classes_together_may_name_one(names: list[str], label: str) -> None:
+    assert sole_label(names) == label
