@@ -176,6 +176,13 @@ def test_accepted_clips_come_from_the_banks(tmp_path: Path) -> None:
     assert not cast.left_out
 
 
+@pytest.mark.parametrize(("label", "caption"), [("Bark", ""), ("dog", ""), ("", "A dog barks twice in the yard")])
+def test_a_clip_is_called_what_it_was_taken_for(tmp_path: Path, label: str, caption: str) -> None:
+    bank = write_bank(tmp_path / "b", [Recording(id="dog", label=label, caption=caption)])
+    (member,) = ground(Grounder(Supply(library_of(bank))), "dog_bark").members
+    assert (member.bank, member.clip.id, member.clip.label) == (bank.name, "dog", "dog_bark")
+
+
 def test_all_clips_that_fit_get_their_turn(tmp_path: Path) -> None:
     bank = write_bank(tmp_path / "b", [Recording(id=f"dog-{i}", label="dog_bark") for i in range(12)])
     grounder = Grounder(Supply(library_of(bank)))

@@ -41,7 +41,7 @@ class Grounded(msgspec.Struct, frozen=True, kw_only=True):
         index: Of the sub-event in its plan.
         sub_event: What was asked for; its label is the event's label.
         bank: Name of the bank, or `reprocessed` or `generated`.
-        clip: The clip.
+        clip: The clip, with the label of the sub-event, whatever tag or caption identified it.
         num_samples: How much of it to play, from its start.
         outcome: Where it comes from.
     """
@@ -151,7 +151,7 @@ class Grounder:
                     index=index,
                     sub_event=event,
                     bank=bank.name,
-                    clip=bank.clip(row),
+                    clip=_labelled(bank.clip(row), event),
                     num_samples=verdict.num_samples,
                     outcome="accepted",
                 )
@@ -227,7 +227,11 @@ class Grounder:
     def _made_member(
         self, index: int, event: SubEvent, bank: str, address: str, verdict: Verdict, outcome: Outcome
     ) -> Grounded:
-        clip = self._workshop.clip(bank, address)
+        clip = _labelled(self._workshop.clip(bank, address), event)
         return Grounded(
             index=index, sub_event=event, bank=bank, clip=clip, num_samples=verdict.num_samples, outcome=outcome
         )
+
+
+def _labelled(clip: Clip, event: SubEvent) -> Clip:
+    return clip if clip.label == event.label else msgspec.structs.replace(clip, label=event.label)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 import msgspec
 
+from soundflow_data.bank import Clip
+from soundflow_data.ontology import load_ontology
 from soundflow_data.quality.check.base import StreamCheck, Subject
+from soundflow_data.scenario.identity import Identity
 from soundflow_data.scenario.workshop import GENERATED, REPROCESSED
 from soundflow_data.timeline import Event
 
@@ -50,7 +54,7 @@ def _clip_faults(event: Event, subject: Subject) -> Iterator[str]:
     clip = bank.clip(bank.find(event.clip))
     if event.clip_start + event.num_samples > clip.num_samples:
         yield "an event is longer than its clip"
-    if not _accepts(clip.label, event.label, subject):
+    if not _accepts(clip, event.label, subject):
         yield f"{event.label} stands on a clip of {clip.label or 'no label'}"
     if event.kind == "speech" and event.text != clip.text:
         yield "what is said is not the text of the clip"
@@ -58,7 +62,14 @@ def _clip_faults(event: Event, subject: Subject) -> Iterator[str]:
         yield "corpus, source recording or licence are not those of the clip"
 
 
-def _accepts(found: str, claimed: str, subject: Subject) -> bool:
-    """Whether a clip of one label or tag is accepted as a sound of another label."""
+def _accepts(clip: Clip, claimed: str, subject: Subject) -> bool:
+    """Whether a clip is accepted as a sound of some label: by its own, by its tag, or by its caption alone."""
     ontology = subject.known.ontology
-    return claimed in (found, ontology.canonical(found)) or claimed in ontology.with_tag(found)
+    if claimed in (clip.label, ontology.canonical(clip.label)) or claimed in ontology.with_tag(clip.label):
+        return True
+    return not clip.label and bool(claimed) and _identity().label_of("", clip.caption) == claimed
+
+
+@functools.cache
+def _identity() -> Identity:
+    return Identity(load_ontology())
