@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import pickle
 import re
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from soundflow_data.errors import EngineError, SpeechError
 from soundflow_data.speech import Voice, load_voices, read_voices, seal, utterance_id
 from soundflow_data.speech.engine import Request, Speech, speak_many
-from soundflow_data.speech.engines import ENGINES, engine_options
+from soundflow_data.speech.engines import ENGINES, engine_options, make_engine
 from soundflow_data.speech.finish import PAUSE, finish, join
 from soundflow_data.speech.sentences import split_text
 
@@ -162,6 +163,17 @@ def test_errors_of_engines_come_home_from_workers() -> None:
     error = pickle.loads(pickle.dumps(EngineError("no", reason="model missing")))
     assert (type(error), str(error), error.reason) == (EngineError, "no", "model missing")
     assert msgspec.json.encode(Request(text="a", voice=load_voices("en")[0]))
+
+
+def test_without_its_packages_the_neural_engine_says_how_to_get_them() -> None:
+    if importlib.util.find_spec("TTS"):
+        pytest.skip("coqui-tts is installed")
+    engine = make_engine("coqui")
+    with pytest.raises(EngineError, match="needs the package coqui-tts; run `make speech`"):
+        _ = engine.version
+    voice = Voice(id="a", engine="coqui", language="en", model="tts_models/en/vctk/vits", licence="none")
+    with pytest.raises(EngineError, match="run `make speech`, or `pip install 'soundflow"):
+        engine.speak("Hello.", voice)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -311,12 +311,6 @@ def _relocate(config: dict[str, Any], folder: Path) -> bool:
 
 def _check_references(voice: Voice) -> None:
     for path in voice.reference:
-        if kind := _container(path):
-            raise EngineError(
-                f"voice {voice.id!r}: reference recording {path} is {kind}, which Coqui TTS does not read; convert it to "
-                "WAV or FLAC",
-                reason="reference unusable",
-            )
         try:
             seconds = decode.probe(path).seconds
             decode.decode(path, stop_s=MIN_REFERENCE_S, allow_silent=False)
@@ -324,6 +318,12 @@ def _check_references(voice: Voice) -> None:
             raise EngineError(
                 f"voice {voice.id!r}: reference recording {error}", reason="reference unusable"
             ) from error
+        if kind := _container(path):
+            raise EngineError(
+                f"voice {voice.id!r}: reference recording {path} is {kind}, which Coqui TTS does not read; convert it "
+                "to WAV or FLAC",
+                reason="reference unusable",
+            )
         if seconds < MIN_REFERENCE_S:
             raise EngineError(
                 f"voice {voice.id!r}: reference recording {path} lasts {seconds:.2f} s, less than "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from coqui_folders import write_recording, write_vits, write_xtts
+from imageio_ffmpeg import get_ffmpeg_exe
 
 from soundflow_data.errors import SpeechError
 from soundflow_data.speech import Voice, read_voices, utterance_id
@@ -228,8 +230,11 @@ def test_recordings_to_clone_from_must_be_long_enough_and_there(
     text.write_text("This is no recording, but long enough to look at.")
     assert "not a recording" in str(refusal(engine, "Hello.", replace(clone, reference=(str(text),))))
     container = tmp_path / "clip.m4a"
-    container.write_bytes(b"\x00\x00\x00\x20ftypM4A " + bytes(100))
+    encode = [get_ffmpeg_exe(), "-v", "error", "-i", clone.reference[0], container]
+    subprocess.run(encode, check=True)
     assert "clip.m4a is m4a" in str(refusal(engine, "Hello.", replace(clone, reference=(str(container),))))
+    gone = replace(clone, reference=(str(tmp_path / "gone.wav"),), digest="0" * 32)
+    assert "gone.wav: no such file" in str(refusal(engine, "Hello.", gone))
     missing = replace(clone, reference=(str(tmp_path / "none.wav"),))
     assert "none.wav, which cannot be read" in str(refusal(engine, "Hello.", missing))
 
