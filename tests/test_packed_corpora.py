@@ -303,6 +303,14 @@ def test_what_is_no_saved_dataset(tmp_path: Path) -> None:
         list(SavedDataset(path=tmp_path).items())
 
 
+def test_a_translation_is_kept_as_the_reply(tmp_path: Path) -> None:
+    """As in CoVoST 2 on the hub: sub-tasks of translation find these recordings by their reply."""
+    row = {"audio": {"bytes": encoded(600), "path": "x.mp3"}, "sentence": "good day", "translation": "你好"}
+    pq.write_table(pa.Table.from_pylist([row]), tmp_path / "rows.parquet")
+    bank = read(Parquet(path=tmp_path / "rows.parquet", language="en"), tmp_path)
+    assert [(clip.text, clip.reply, clip.dialogue) for clip in bank] == [("good day", "你好", "")]
+
+
 # -- Kaldi -------------------------------------------------------------------------------------------------------------
 
 

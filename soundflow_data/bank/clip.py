@@ -26,7 +26,7 @@ class Clip(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
         emotion: How it is said, when the source tells.
         dialogue: Conversation that it belongs to.
         turn: Position among the turns of the conversation, from 0; -1 outside one.
-        reply: What the assistant answers to it in the conversation.
+        reply: What the assistant answers to it in the conversation; outside of one, its translation.
         origin: The source recording; one origin is never in two splits.
         group: What is never divided between splits: the origin, the speaker or the dialogue.
         fold: Fold that the source assigns.

@@ -26,7 +26,8 @@ _NAMES: Final = {
     "language": ("language", "lang", "locale"),
     "speaker": ("speaker", "speaker_id", "client_id"),
     "licence": ("licence", "license"),
-    **{name: (name,) for name in ("kind", "emotion", "dialogue", "reply", "origin", "group", "fold", "corpus")},
+    "reply": ("reply", "translation"),
+    **{name: (name,) for name in ("kind", "emotion", "dialogue", "origin", "group", "fold", "corpus")},
     "words": ("words",),
     "turn": ("turn",),
 }
@@ -65,6 +66,7 @@ class PackedCorpus(Reader, frozen=True, kw_only=True):
 
     Columns may have our names (text, label, caption, language, speaker, licence, kind, words, emotion, dialogue, turn,
     reply, origin, group, fold, id) or common others, such as sentence, transcription, category, client_id or license.
+    A translation is kept as the reply.
     Words are [{text or word, start, end}] with times in seconds, or three lists words, word_start and word_end.
     """
 
