@@ -33,7 +33,7 @@ ABILITIES: Final = (
     "environment_aware_agent",
 )
 
-NEEDS: Final = ("sounds", "speech", "recordings", "dialogues")
+NEEDS: Final = ("sounds", "speech", "english_speech", "mandarin_speech", "recordings", "dialogues")
 
 Screenplay = Callable[["Scene"], None]
 
@@ -47,7 +47,8 @@ class Subtask(msgspec.Struct, frozen=True, kw_only=True):
         screenplay: Writes one episode onto a scene.
         languages: Languages of the interaction that it can play.
         background: Whether unplanned sounds may be mixed behind it. False where they would have to be answered.
-        needs: Kinds of material without which it cannot be played: `sounds`, `speech`, `recordings`, `dialogues`.
+        needs: Kinds of material without which it cannot be played, of `NEEDS`: sounds; voices of the language of the
+            interaction, of English or of Mandarin; recorded speech; recorded dialogues.
         last: Whether no other episode may follow in a stream, because what it begins covers all that is heard after.
         path: The file.
         fingerprint: Hash of the file's bytes.

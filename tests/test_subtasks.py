@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from soundflow_pipelines.plan import make_plan
 
 from soundflow_data.bank import Bank
 from soundflow_data.bank.build import build_bank
@@ -442,6 +443,20 @@ def test_any_other_may_follow(name: str, library: Library) -> None:
             assert i in answered or entry is None or entry.assistant == "silent"
             if event.kind == "speech" and event.track in ("user", "visitor"):
                 assert i in answered | kept, f"{event.text!r} is neither answered nor kept silent on"
+
+
+def test_translation_without_voices_of_both_languages_is_said_at_plan(rich_bank: Bank, tmp_path: Path) -> None:
+    recipe = {
+        "name": "one-language",
+        "streams": 2,
+        "splits": {"train": 1.0},
+        "subtasks": {"streaming_translation/en_zh_sentence": 1.0},
+        "voices": {"ids": ["en-ada", "en-ben"]},
+        "banks": {"sounds": {"path": str(rich_bank.path)}},
+    }
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    plan = make_plan(Corpus(load_recipe(tmp_path / "recipe.yaml"), {"sounds": rich_bank}), max_composed=2)
+    assert "streaming_translation/en_zh_sentence in 'en' needs mandarin_speech" in plan.problems[0]
 
 
 # -- golden timelines ----------------------------------------------------------------------------------------------

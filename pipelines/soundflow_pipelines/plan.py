@@ -24,7 +24,7 @@ from soundflow_data.library import Library
 from soundflow_data.recipe import LoadedRecipe
 from soundflow_data.shards import plan_shards
 from soundflow_data.shards.record import encode_record, make_record
-from soundflow_data.subtasks import Subtask, load_subtask
+from soundflow_data.subtasks import NEEDS, Subtask, load_subtask
 from soundflow_data.targets import project
 from soundflow_data.timeline import SAMPLE_RATE, Timeline
 
@@ -274,16 +274,19 @@ def _missing_material(corpus: Corpus, plan: Plan) -> Iterator[str]:
                 )
 
 
+_SPEECH: Final = {"speech": "", "english_speech": "en", "mandarin_speech": "zh"}
+
+
 def _has(library: Library, need: str, language: str) -> bool:
     if need == "sounds":
         return bool(library.sounds(language))
-    if need == "speech":
-        return bool(library.voices.get(language))
+    if need in _SPEECH:
+        return bool(library.voices.get(_SPEECH[need] or language))
     if need == "recordings":
         return library.recordings[language].num_clips > 0
     if need == "dialogues":
         return bool(library.dialogues[language])
-    raise SubtaskError(f"a sub-task needs {need!r}; it may need sounds, speech, recordings or dialogues")
+    raise SubtaskError(f"a sub-task needs {need!r}; it may need {', '.join(NEEDS)}")
 
 
 # -- estimating ------------------------------------------------------------------------------------------------------

@@ -34,6 +34,6 @@ RECORDINGS = {
 }
 
 
-@subtask(ability="streaming_translation", needs=("speech",))
+@subtask(ability="streaming_translation", needs=("speech", "english_speech", "mandarin_speech"))
 def en_zh_sentence(scene: Scene) -> None:
     translate_sentences(scene, source="en", target="zh", written=INSTRUCTIONS, spoken=REQUESTS, played=RECORDINGS)

@@ -26,6 +26,6 @@ REQUESTS = {
 }
 
 
-@subtask(ability="streaming_translation", needs=("speech",))
+@subtask(ability="streaming_translation", needs=("speech", "english_speech", "mandarin_speech"))
 def en_zh_simultaneous(scene: Scene) -> None:
     translate_phrases(scene, source="en", target="zh", written=INSTRUCTIONS, spoken=REQUESTS)

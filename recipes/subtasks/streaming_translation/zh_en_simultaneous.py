@@ -26,6 +26,6 @@ REQUESTS = {
 }
 
 
-@subtask(ability="streaming_translation", needs=("speech",))
+@subtask(ability="streaming_translation", needs=("speech", "english_speech", "mandarin_speech"))
 def zh_en_simultaneous(scene: Scene) -> None:
     translate_phrases(scene, source="zh", target="en", written=INSTRUCTIONS, spoken=REQUESTS)
