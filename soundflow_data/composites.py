@@ -344,14 +344,10 @@ class _Composite:
         scene = self._scene
         assert scene.scenery is not None
         heard = {event.label for event in scene.events}
-        free = [one for one in scene.scenery.foreground() if one.sub_event.label not in heard]
-        offered = set(scene.offers(*(one.sub_event.label for one in free)))
-        for one in free:
-            if one.sub_event.label in offered:
-                sounds = scene.library.sounds(scene.language, labels=(one.sub_event.label,), assistant="silent")
-                if sounds:
-                    scene.stay_silent(scene.play(sounds[0]), SCENERY)
-                    return
+        for sound in scene.scenery.sounds(scene.language):
+            if sound.label not in heard and sound.assistant == "silent" and scene.may_be_heard(sound.label):
+                scene.stay_silent(scene.play(sound), SCENERY)
+                return
 
     # -- kept in mind ------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -383,5 +383,6 @@ def _fields_at(place: Sequence[str | int]) -> list[str]:
             break
         if str(part) in model.model_fields:
             kind = model.model_fields[str(part)].annotation
-            model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else model
+            kinds = (kind, *get_args(kind))  # of an optional section, the section
+            model = next((one for one in kinds if isinstance(one, type) and issubclass(one, BaseModel)), model)
     return list(model.model_fields)

@@ -97,9 +97,7 @@ class Scene(Stage):
 
     def offers(self, *labels: str) -> list[str]:
         """Returns which of these kinds of sound could be drawn now: the split has them and nothing promised forbids."""
-        barred = self.company.barred()
-        if self._promised:
-            barred |= self.library.alike(self._promised)
+        barred = self._barred()
         found = [sound for sound in self.library.sounds(self.language, labels=labels) if sound.label not in barred]
         return [sound.label for sound in (found if self.scenery is None else self.scenery.prefer(found))]
 
@@ -151,9 +149,7 @@ class Scene(Stage):
         )
         alike = [one.label for one in ((unlike,) if isinstance(unlike, Sound) else unlike)]
         alike += self.labels_in_use if fresh else ()
-        barred = self.company.barred()
-        if alike or self._promised:
-            barred |= self.library.alike({*alike, *self._promised})
+        barred = self._barred(alike)
         found = tuple([sound for sound in found if sound.label not in barred])
         if self.mixed and not assistant and not labels:  # nobody has to speak up about it, whatever else is going on
             found = tuple([sound for sound in found if sound.assistant != "respond"])
@@ -219,6 +215,17 @@ class Scene(Stage):
         What was promised in one episode holds in the next ones too, where the sound would have to be answered.
         """
         self._promised.add(sound.label)
+
+    def may_be_heard(self, label: str) -> bool:
+        """Whether a kind of sound may be heard next: no rule and nothing promised forbids it."""
+        return label not in self._barred()
+
+    def _barred(self, alike: Sequence[str] = ()) -> set[str]:
+        """Returns the labels that may not be heard next, nor what could be taken for one of `alike`."""
+        barred = self.company.barred()
+        if alike or self._promised:
+            barred |= self.library.alike({*alike, *self._promised})
+        return barred
 
     def bar(self, labels: Iterable[str]) -> None:
         """Keeps kinds of sound, and what could be taken for them, out of the rest of the stream and its background."""

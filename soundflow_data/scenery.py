@@ -54,13 +54,14 @@ class Scenery:
                 return one
         return None
 
-    def foreground(self) -> Iterator[Grounded]:
-        """Yields what stands in front, in planned order."""
-        return (one for one in self.cast.members if one.sub_event.role == "foreground")
-
-    def behind(self) -> Iterator[Grounded]:
-        """Yields what is heard in the background and around, in planned order."""
-        return (one for one in self.cast.members if one.sub_event.role != "foreground")
+    def sounds(self, language: str) -> Iterator[Sound]:
+        """Yields the sounds that stand in front, in planned order, those of which no bank has a clip included."""
+        for one in self.cast.members:
+            if one.sub_event.role == "foreground":
+                label = one.sub_event.label
+                phrase = self._ontology.phrase(label, language)
+                assistant = self._ontology.by_label(label).assistant
+                yield Sound(label=label, phrase=phrase, assistant=assistant, num_clips=1)
 
     def _could_be_heard(self, label: str) -> bool:
         if label in self._excluded:
