@@ -8,6 +8,8 @@ import math
 import numpy as np
 import pytest
 import soundfile as sf
+import torch
+from safetensors.torch import load_file, save_file
 from soundflow_trainer.evaluation.events import match, summarise
 from soundflow_trainer.evaluation.measures import divide, judge, measure_text, table
 from soundflow_trainer.evaluation.predictions import (
@@ -27,15 +29,16 @@ from soundflow_trainer.evaluation.proactive import (
     score_replies,
     write_replies,
 )
-from soundflow_trainer.evaluation.proactive_run import run_clips, semantic_accuracy
+from soundflow_trainer.evaluation.proactive_run import run_clips
 from soundflow_trainer.evaluation.run import evaluate, save, show, show_stability
+from soundflow_trainer.evaluation.semantic import Embedder, Reranker, semantic_accuracy
 from soundflow_trainer.evaluation.stability import join, stability
 from soundflow_trainer.evaluation.text import bleu, chrf, exact, recalls, token_f1, word_error_rate
 from soundflow_trainer.live.engine import Engine, EngineSettings
 from soundflow_trainer.pictures import draw
 from soundflow_trainer.weights import new_model
 from tones import ToneSource, ToneStream
-from transformers import BertConfig, BertModel
+from transformers import BertConfig, BertForSequenceClassification, BertModel
 
 from soundflow_data.errors import SoundFlowError
 from soundflow_data.targets import project
@@ -413,22 +416,55 @@ def test_benchmark_runs_a_model_on_files_and_scores_every_event(tokenizer, tmp_p
         list(run_clips(engine, CLIPS, tmp_path))
 
 
-def test_semantic_match_with_a_tiny_embedding_model(tokenizer, tmp_path):
+REPLIES = [
+    Reply(id="1", raw_reply=format_reply("RESPOND", "It rings.")),
+    Reply(id="2", raw_reply=format_reply("IGNORE", "")),
+]
+
+
+def tiny_bert(tokenizer, kind, folder, **settings):
     config = BertConfig(
-        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
-    )
-    BertModel(config).save_pretrained(tmp_path)
-    tokenizer.save(tmp_path)
-    replies = [
-        Reply(id="1", raw_reply=format_reply("RESPOND", "It rings.")),
-        Reply(id="2", raw_reply=format_reply("IGNORE", "")),
-    ]
-    same = semantic_accuracy(replies, {"1": ["no", "It rings."], "2": ["x"]}, tmp_path, threshold=0.999)
+        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+        **settings,
+    )  # fmt: skip
+    kind(config).save_pretrained(folder)
+    tokenizer.save(folder)
+
+
+def test_semantic_match_with_a_tiny_embedding_model(tokenizer, tmp_path):
+    tiny_bert(tokenizer, BertModel, tmp_path)
+    scorer = Embedder(tmp_path)
+    same = semantic_accuracy(REPLIES, {"1": ["no", "It rings."], "2": ["x"]}, scorer, threshold=0.999)
     assert same == (1, 1)
-    assert semantic_accuracy(replies, {"1": ["It rings."]}, tmp_path, threshold=1.1) == (0, 1)
-    assert semantic_accuracy(replies, {}, tmp_path, threshold=0.5) == (0, 0)
+    assert semantic_accuracy(REPLIES, {"1": ["It rings."]}, scorer, threshold=1.1) == (0, 1)
+    assert semantic_accuracy(REPLIES, {}, scorer, threshold=0.5) == (0, 0)
+    many = scorer.score([("a", f"b {i}") for i in range(40)])  # more than a batch
+    assert many[39] == pytest.approx(scorer.score([("a", "b 39")])[0], abs=1e-4)
     with pytest.raises(SoundFlowError, match="sentence-embedding"):
-        semantic_accuracy(replies, {"1": ["a"]}, tmp_path / "none", threshold=0.5)
+        Embedder(tmp_path / "none")
+
+
+@pytest.mark.parametrize("labels", [1, 2])
+def test_semantic_match_with_a_tiny_reranker(tokenizer, tmp_path, labels):
+    """A classifier's bias decides alone when its weights are zero: sigmoid(2) with one label, the same with two."""
+    tiny_bert(tokenizer, BertForSequenceClassification, tmp_path, num_labels=labels)
+    tensors = load_file(tmp_path / "model.safetensors")
+    tensors["classifier.weight"].zero_()
+    tensors["classifier.bias"][:] = torch.tensor([2.0]) if labels == 1 else torch.tensor([0.0, 2.0])
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    scorer = Reranker(tmp_path)
+    assert scorer.score([("It rings.", "no"), ("a", "b")]) == pytest.approx([0.8808, 0.8808], abs=1e-3)
+    assert semantic_accuracy(REPLIES, {"1": ["no", "It rings."]}, scorer, threshold=0.88) == (1, 1)
+    assert semantic_accuracy(REPLIES, {"1": ["no"]}, scorer, threshold=0.89) == (0, 1)
+
+
+def test_a_model_without_a_head_is_no_reranker(tokenizer, tmp_path):
+    tiny_bert(tokenizer, BertModel, tmp_path)
+    with pytest.raises(SoundFlowError, match="it would score at random"):
+        Reranker(tmp_path)
+    tiny_bert(tokenizer, BertForSequenceClassification, tmp_path, num_labels=3)
+    with pytest.raises(SoundFlowError, match="has 3 labels"):
+        Reranker(tmp_path)
 
 
 def test_predictions_say_what_was_said(engine):

@@ -18,6 +18,7 @@ from soundflow_data.errors import SoundFlowError
 
 if TYPE_CHECKING:
     from soundflow_trainer.evaluation.proactive import Reply, Score
+    from soundflow_trainer.evaluation.semantic import Scorer
     from soundflow_trainer.live.bench import LiveMeasures
     from soundflow_trainer.live.engine import Engine, EngineSettings, LiveEvent
 
@@ -46,6 +47,10 @@ def train(
         Path | None, typer.Option(help="Run folder; by default that of the stage, or runs/<its name>.")
     ] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value, such as data.root=out.")] = None,
+    ray: Annotated[int, typer.Option(help="Trains in so many workers of a Ray cluster.")] = 0,
+    ray_address: Annotated[
+        str | None, typer.Option(help="Of a running cluster, such as auto; else Ray starts on this machine.")
+    ] = None,
 ) -> None:
     """Trains a stage, from shards to checkpoints; the same command again goes on where it was."""
     from soundflow_trainer.loop import train as train_stage  # noqa: PLC0415
@@ -53,7 +58,12 @@ def train(
 
     loaded = load_stage(find_stage(stage), settings or [])
     folder = out or loaded.out or Path("runs") / loaded.name
-    trained = train_stage(loaded, folder, console=_console())
+    if ray:
+        from soundflow_trainer.ray_train import train_on_ray  # noqa: PLC0415
+
+        trained = train_on_ray(loaded, folder, workers=ray, address=ray_address)
+    else:
+        trained = train_stage(loaded, folder, console=_console())
     if not trained.finished:
         typer.echo(
             f"stopped after step {trained.step} of {loaded.steps}; the same command goes on from there", err=True
@@ -207,22 +217,26 @@ def eval_proactive(
     tier: Annotated[str, typer.Option(help="Single, Multiple-3 or Multiple-5.")] = "Single",
     answers: Annotated[Path | None, typer.Option(help="JSONL with id and standard_answers.")] = None,
     embedding_model: Annotated[Path | None, typer.Option(help="Local sentence-embedding model for answers.")] = None,
-    match: Annotated[float, typer.Option(help="Least cosine similarity that counts as a match.")] = 0.7,
+    reranker: Annotated[Path | None, typer.Option(help="Local reranker (cross-encoder) for answers instead.")] = None,
+    match: Annotated[
+        float | None, typer.Option(help="Least score that matches; 0.7 (cosine) or 0.5 (reranker) by default.")
+    ] = None,
     threshold: Threshold = None,
     out: Annotated[Path, typer.Option(help="Where the run's predictions are written.")] = Path("proactive.jsonl"),
     device: Device = "cpu",
 ) -> None:
     """Scores Proactive-Sound-Bench: decisions overall, per domain and per folder, from a run or a predictions file."""
     from soundflow_trainer.evaluation import proactive  # noqa: PLC0415
-    from soundflow_trainer.evaluation.proactive_run import run_clips, semantic_accuracy  # noqa: PLC0415
+    from soundflow_trainer.evaluation.proactive_run import run_clips  # noqa: PLC0415
     from soundflow_trainer.live.engine import EngineSettings  # noqa: PLC0415
 
     if (checkpoint is None) == (predictions is None):
         raise SoundFlowError("give either --checkpoint (a model to run) or --predictions (a file made elsewhere)")
     if tier not in proactive.TIERS:
         raise SoundFlowError(f"tier {tier!r} does not exist; choose one of {', '.join(proactive.TIERS)}")
-    if (answers is None) != (embedding_model is None):
-        raise SoundFlowError("--answers and --embedding-model belong together; give both or none")
+    if (answers is not None) != ((embedding_model is None) != (reranker is None)):
+        raise SoundFlowError("--answers and one of --embedding-model and --reranker belong together; give both or none")
+    scorer = _scorer(embedding_model, reranker)
     clips = proactive.read_manifest(manifest)
     if predictions is not None:
         replies = proactive.read_replies(predictions)
@@ -232,10 +246,19 @@ def eval_proactive(
         replies = list(run_clips(engine, clips, audio_root, group=proactive.TIERS[tier]))
         proactive.write_replies(out, replies)
     _show_score(proactive.score_replies(clips, replies), tier)
-    if answers is not None and embedding_model is not None:
-        _show_match(
-            replies, semantic_accuracy(replies, proactive.read_answers(answers), embedding_model, threshold=match)
-        )
+    if answers is not None and scorer is not None:
+        from soundflow_trainer.evaluation.semantic import semantic_accuracy  # noqa: PLC0415
+
+        least = scorer.default_threshold if match is None else match
+        _show_match(replies, semantic_accuracy(replies, proactive.read_answers(answers), scorer, threshold=least))
+
+
+def _scorer(embedding_model: Path | None, reranker: Path | None) -> Scorer | None:
+    from soundflow_trainer.evaluation.semantic import Embedder, Reranker  # noqa: PLC0415
+
+    if reranker is not None:
+        return Reranker(reranker)
+    return None if embedding_model is None else Embedder(embedding_model)
 
 
 def _engine(checkpoint: Path, device: str, settings: EngineSettings) -> Engine:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,51 +68,3 @@ def _replies(clips: Sequence[Clip], ends: Sequence[int], events: Sequence[LiveEv
         spoke = any(isinstance(e, Decided) and e.speaks and start <= e.chunk < end for e in events)
         text = " ".join(e.text for e in events if isinstance(e, Ended) and start <= e.chunk < end)
         yield Reply(id=clip.id, raw_reply=format_reply("RESPOND" if spoke else "IGNORE", text))
-
-
-def semantic_accuracy(
-    replies: Sequence[Reply], answers: dict[str, list[str]], model: Path, *, threshold: float
-) -> tuple[int, int]:
-    """Compares what was said with standard answers by a local sentence-embedding model.
-
-    Args:
-        replies: Predictions; those that decided to respond and have standard answers are compared.
-        answers: Standard answers by id.
-        model: Folder of a model that `transformers.AutoModel` loads; its mean-pooled last states are compared.
-        threshold: Least cosine similarity with the nearest standard answer.
-
-    Returns:
-        How many match, of how many.
-    """
-    wanted = [reply for reply in replies if reply.decision == "RESPOND" and answers.get(reply.id)]
-    if not wanted:
-        return 0, 0
-    texts = [reply.text for reply in wanted] + [text for reply in wanted for text in answers[reply.id]]
-    vectors = _embed(texts, model)
-    matched, at = 0, len(wanted)
-    for i, reply in enumerate(wanted):
-        count = len(answers[reply.id])
-        matched += bool((vectors[at : at + count] @ vectors[i]).max() >= threshold)
-        at += count
-    return matched, len(wanted)
-
-
-def _embed(texts: Sequence[str], folder: Path) -> NDArray[np.float32]:
-    """Returns unit vectors (texts, width)."""
-    import torch  # noqa: PLC0415 - only this optional measure needs a second model
-    from transformers import AutoModel, AutoTokenizer  # noqa: PLC0415
-
-    try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(str(folder))
-        model: Any = AutoModel.from_pretrained(str(folder)).eval()
-    except (OSError, ValueError) as error:
-        raise SoundFlowError(f"no sentence-embedding model can be loaded from {str(folder)!r}: {error}") from error
-    vectors = []
-    for start in range(0, len(texts), 32):
-        inputs = tokenizer(list(texts[start : start + 32]), padding=True, truncation=True, return_tensors="pt")
-        with torch.inference_mode():
-            hidden = model(**inputs).last_hidden_state
-        weights = inputs["attention_mask"].unsqueeze(-1).to(hidden.dtype)
-        pooled = (hidden * weights).sum(1) / weights.sum(1)
-        vectors.append(torch.nn.functional.normalize(pooled, dim=-1).float().numpy())
-    return np.concatenate(vectors)
