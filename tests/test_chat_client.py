@@ -530,13 +530,22 @@ def test_blanks_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.Mo
         ({"rewriter": "chat", "chat": {"url": "http://h"}}, "SOUNDFLOW_CHAT_MODEL"),
         ({"chat": {"url": "ftp://host"}}, "no address of a server"),
         ({"chat": {"options": {"messages": []}}}, "options may not hold messages"),
+        ({"chat": {"key": KEY}}, "chat.key: recipes and command lines are kept .*; set SOUNDFLOW_CHAT_KEY"),
         ({"chat": {"colour": 1}}, "Extra inputs are not permitted"),
         ({"planner": "magic"}, "'rules' or 'chat'"),
     ],
 )
 def test_settings_that_mean_nothing(data: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=words) as raised:
         ScenarioSettings.model_validate(data)
+    assert KEY not in str(raised.value)
+
+
+def test_an_environment_that_means_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOUNDFLOW_CHAT_URL", f"https://me:{KEY}@host")
+    with pytest.raises(RecipeError, match="SOUNDFLOW_CHAT_URL: the URL holds a password") as raised:
+        ChatClient(ChatSettings(model="m", answers=str(tmp_path)))
+    assert KEY not in str(raised.value)
 
 
 def test_nobody_to_ask(tmp_path: Path) -> None:

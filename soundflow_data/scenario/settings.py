@@ -15,7 +15,18 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from soundflow_data.errors import RecipeError
 
 URL_VARIABLE: Final = "SOUNDFLOW_CHAT_URL"
 MODEL_VARIABLE: Final = "SOUNDFLOW_CHAT_MODEL"
@@ -37,7 +48,7 @@ def _secret(value: object) -> object:
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)  # it may hold a key
 
 
 class ChatSettings(_Section):
@@ -48,7 +59,7 @@ class ChatSettings(_Section):
     key: Annotated[SecretStr | None, BeforeValidator(_secret)] = Field(
         None,
         exclude=True,
-        description=f"Key, when the server wants one; better in {KEY_VARIABLE}. Never written anywhere.",
+        description=f"Key, when the server wants one; in recipes only by {KEY_VARIABLE}. Never written anywhere.",
     )
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
     options: dict[str, Any] = Field(
@@ -93,13 +104,21 @@ class ChatSettings(_Section):
         return options
 
     def with_environment(self, environment: Mapping[str, str] | None = None) -> ChatSettings:
-        """Returns the settings with blank URL, model and key taken from the environment, by default the process's."""
+        """Returns the settings with blank URL, model and key taken from the environment, by default the process's.
+
+        Raises:
+            RecipeError: The environment's URL is no address.
+        """
         known = os.environ if environment is None else environment
         data = {**self.model_dump(), "key": self.key}
         for field, variable in (("url", URL_VARIABLE), ("model", MODEL_VARIABLE), ("key", KEY_VARIABLE)):
             if not data[field]:
                 data[field] = known.get(variable, "").strip() or (None if field == "key" else "")
-        return ChatSettings.model_validate(data)
+        try:
+            return ChatSettings.model_validate(data)
+        except ValidationError as error:
+            found = "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
+            raise RecipeError(f"{URL_VARIABLE}: {found}") from None
 
 
 class ScenarioSettings(_Section):
@@ -126,6 +145,8 @@ class ScenarioSettings(_Section):
 
         So a resolved recipe is complete, and workers on other machines get the key with it, in memory.
         """
+        if isinstance(data, dict) and isinstance(data.get("chat"), dict) and data["chat"].get("key") is not None:
+            raise ValueError(f"chat.key: recipes and command lines are kept with what they make; set {KEY_VARIABLE}")
         if not isinstance(data, dict) or "chat" not in [data.get(key) for key in ("planner", "rewriter", "auditor")]:
             return data
         chat = data.get("chat") or {}
