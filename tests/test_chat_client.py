@@ -514,6 +514,7 @@ def test_blanks_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.Mo
         resolved = ScenarioSettings.model_validate({"planner": "chat", "chat": {"temperature": 0.3}})
     assert resolved.model_dump()["chat"]["model"] == "named outside", "a run must say which model it used"
     assert resolved.model_dump()["chat"]["temperature"] == 0.3
+    assert resolved.chat.answers == str(Path("answers").absolute()), "workers may start elsewhere"
     assert "key" not in resolved.model_dump()["chat"]
     assert KEY not in resolved.model_dump_json() + repr(resolved)
     sent = pickle.loads(pickle.dumps(resolved)).chat.key

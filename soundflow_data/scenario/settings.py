@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -154,7 +155,10 @@ class ScenarioSettings(_Section):
             return data
         variables = {"url": URL_VARIABLE, "model": MODEL_VARIABLE, "key": KEY_VARIABLE}
         found = {field: os.environ.get(variable, "").strip() for field, variable in variables.items()}
-        return {**data, "chat": {**found, **{key: value for key, value in chat.items() if value not in ("", None)}}}
+        chat = {**found, **{key: value for key, value in chat.items() if value not in ("", None)}}
+        if isinstance(folder := chat.get("answers", "answers"), str):
+            chat["answers"] = str(Path(folder).absolute())  # workers may start elsewhere
+        return {**data, "chat": chat}
 
     @model_validator(mode="after")
     def _complete(self) -> ScenarioSettings:
