@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rich.console
 import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
@@ -156,6 +158,23 @@ def test_muon_moves_inner_matrices_by_orthogonal_steps_and_adamw_the_rest(tokeni
     assert moved["language_model.norm.weight"].abs().max() == pytest.approx(5e-4, rel=1e-3)  # AdamW's first step
     with pytest.raises(ValidationError, match="muon needs whole matrices"):
         make_stage(optimizer={"kind": "muon", "lr": 1e-3}, sharding="fsdp")
+
+
+# -- what people see -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(tmp_path, terminal):
+    screen = io.StringIO()
+    console = rich.console.Console(file=screen, force_terminal=terminal, width=200)
+    checkpoint = {"every": 2, "validate_every": 1, "validation_streams": 2}
+    run(make_stage(steps=2, checkpoint=checkpoint), tmp_path, console=console)
+    shown = screen.getvalue()
+    for words in ("text ", "control ", "tokens/s", "useful 100.0%", "waiting ", "trigger accuracy"):
+        assert words in shown
+    assert ("━" in shown) == terminal
+    assert ("step 2/2  text" in shown) != terminal
+    assert "%  trigger " in shown  # what validation found after the first step stands beside the second
 
 
 # -- resuming --------------------------------------------------------------------------------------------------------

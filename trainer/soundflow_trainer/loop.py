@@ -140,7 +140,7 @@ class _Run:
         self.step = progress.step if progress else 0
         self.state = progress.reader if progress else ReaderState(seed=stage.data.seed)
         self.score = progress.score if progress else None
-        self.log = RunLog(out, start=self.step, console=console) if world.leads else None
+        self.log = RunLog(out, start=self.step, steps=stage.steps, console=console) if world.leads else None
         for message in messages:
             self.say(message)
         # A checkpoint holds adapters merged, so with them the base comes from where the stage took it.
@@ -261,12 +261,7 @@ class _Run:
         }
         if self.log is not None:
             self.log.record("train", self.step, values)
-        if self.step % 10 == 0 or self.step == self.stage.steps:
-            self.say(
-                f"step {self.step}/{self.stage.steps}  text {text:.4f}  control {control:.4f}  "
-                f"{values['tokens_per_s']:,.0f} tokens/s  useful {values['useful_share']:.1%}  "
-                f"waiting {values['wait_share']:.1%}"
-            )
+            self.log.progress(self.step, values)
 
     def _validate(self) -> None:
         with self.autocast:
@@ -282,6 +277,7 @@ class _Run:
             path = self.out / "log" / "predictions" / f"step-{self.step:08d}.png"
             draw([self.validation.streams[one.timeline.key] for one in judged[:DRAWN]], judged[:DRAWN], path)
             self.log.picture(self.step, path)
+            self.log.validated(timing.trigger_accuracy)
         self.say(
             f"step {self.step}: trigger accuracy {timing.trigger_accuracy:.1%} ({timing.hits} hits, {timing.early} "
             f"early, {timing.late} late, {timing.missed} missed), {timing.false_per_hour:.1f} false per hour, "
