@@ -10,6 +10,7 @@ import torch
 from masks import packed_mask
 from safetensors.torch import load_file, save_file
 from soundflow_trainer.attention import spans_of
+from soundflow_trainer.frontend import log_mel
 from soundflow_trainer.loss import LossCounts, LossWeights, loss_counts, loss_sums, total_loss
 from soundflow_trainer.model import AudioInteractionModel
 from soundflow_trainer.packing import Batch, pack, pad
@@ -78,6 +79,21 @@ def test_spans_by_hand():
 def test_mask_by_hand():
     mask = packed_mask(torch.tensor([[1, 1, 2, 0]]))[0, 0]
     assert mask.int().tolist() == [[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+
+
+@pytest.mark.parametrize("preset", ["tiny", "micro"])
+def test_a_new_model_hears_what_is_sounding(preset, tokenizer):
+    ours = new_model(preset, tokenizer, chunk=6400, seed=1).eval()
+    theirs = AudioInteractionModel(thinker_config(preset, tokenizer, 6400), chunk=6400, audio_token=tokenizer.audio)
+    times = torch.arange(6400) / 16_000
+    low, high = (log_mel((0.1 * torch.sin(6.283 * hz * times)).numpy(), 6400) for hz in (300, 3_000))
+
+    @torch.no_grad()
+    def heard(model):
+        one, other = (model.encode(torch.from_numpy(features)) for features in (low, high))
+        return float((one - other).std() / one.std())
+
+    assert heard(ours) > 3 * heard(theirs)  # by default, position embeddings drown what is sounding
 
 
 def test_presets_have_the_sizes_that_they_promise(tokenizer):
