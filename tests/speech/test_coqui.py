@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import torch
 from coqui_folders import write_recording, write_vits, write_xtts
 from imageio_ffmpeg import get_ffmpeg_exe
+from TTS.tts.utils.text.phonemizers import espeak_wrapper
 
 from soundflow_data.errors import SpeechError
 from soundflow_data.speech import Voice, read_voices, utterance_id
@@ -268,6 +270,20 @@ def test_damaged_folders(ada: Voice, folders: dict[str, Path], tmp_path: Path, d
     error = refusal(CoquiEngine(), "Hello.", replace(ada, model=str(folder)))
     assert expected[damage] in str(error)
     assert error.reason in {"model missing", "model damaged"}
+
+
+def test_a_model_of_phonemes_says_which_program_makes_them(
+    ada: Voice, folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "phonemes"
+    shutil.copytree(folders["one"], folder)
+    config = json.loads((folder / "config.json").read_text())
+    changes = {"use_phonemes": True, "phonemizer": "espeak", "phoneme_language": "en-us", "characters": None}
+    (folder / "config.json").write_text(json.dumps(config | changes))
+    monkeypatch.setattr(espeak_wrapper, "_DEF_ESPEAK_LIB", None)
+    error = refusal(CoquiEngine(), "Hello.", replace(ada, model=str(folder), variant=""))
+    assert "No espeak backend found" in str(error)
+    assert "install the program espeak-ng" in str(error)
 
 
 @pytest.mark.parametrize(("value", "message"), [(float("nan"), "NaN or infinite"), (0.0, "are silence")])
