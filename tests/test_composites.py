@@ -25,6 +25,7 @@ from soundflow_data.scenario.workshop import generated_id
 from soundflow_data.subtasks import load_subtask
 from soundflow_data.targets import project
 from soundflow_data.timeline import NO_RESPONSE, Timeline, from_json, to_json
+from soundflow_pipelines.plan import make_plan
 
 KINDS = (
     "dog_bark", "cat_meow", "doorbell", "door_knock", "desk_bell", "phone_ring", "keys_jingle", "footsteps",
@@ -281,6 +282,23 @@ def test_mistakes_of_the_section_are_told(
 ) -> None:
     with pytest.raises(RecipeError, match=message.replace("[", r"\[").replace(".", r"\.")):
         make(**section)
+
+
+def test_a_plan_says_what_composites_lack(tmp_path: Path) -> None:
+    build_bank(BuiltinSounds(kinds=("dog_bark", "pink_noise"), clips=2, beds=2, bed_s=6.0), tmp_path / "dogs")
+    recipe = {
+        "name": "dogs",
+        "streams": 8,
+        "duration_s": [30, 60],
+        "splits": {"train": 1.0},
+        "subtasks": {"voice_chatting/factual_qa": 1.0},
+        "composites": {},
+        "banks": {"dogs": {"path": str(tmp_path / "dogs")}},
+    }
+    (tmp_path / "dogs.yaml").write_text(yaml.safe_dump(recipe))
+    corpus = Corpus(load_recipe(tmp_path / "dogs.yaml"), {"dogs": Bank.open(tmp_path / "dogs")})
+    (problem,) = make_plan(corpus).problems
+    assert "composites.proactive is 0.3, and split 'train' has no sound on which an assistant should speak up" in problem
 
 
 def test_the_published_composition_comes_with_soundflow() -> None:

@@ -21,6 +21,7 @@ from soundflow_data.corpus import STEPS, Corpus, StreamSpec
 from soundflow_data.dice import derive_seed
 from soundflow_data.errors import Drop, SubtaskError
 from soundflow_data.library import Library
+from soundflow_data.ontology import load_proactive
 from soundflow_data.recipe import LoadedRecipe
 from soundflow_data.shards import plan_shards
 from soundflow_data.shards.record import encode_record, make_record
@@ -185,7 +186,7 @@ def make_plan(corpus: Corpus, *, max_composed: int = MAX_COMPOSED, max_rendered:
         max_rendered: Streams that are rendered and encoded.
     """
     plan = count_streams(corpus.loaded)
-    problems = tuple(_missing_material(corpus, plan))
+    problems = (*_missing_material(corpus, plan), *_missing_for_composites(corpus, plan))
     if problems:
         return msgspec.structs.replace(plan, problems=problems)
     survey = _Survey(corpus, plan, max_composed, max_rendered)
@@ -272,6 +273,26 @@ def _missing_material(corpus: Corpus, plan: Plan) -> Iterator[str]:
                     f"{cell.subtask} in {cell.language!r} needs {need}, and split {cell.split!r} has none; "
                     "add a bank that has some, give that split a larger share, or leave the sub-task out"
                 )
+
+
+def _missing_for_composites(corpus: Corpus, plan: Plan) -> Iterator[str]:
+    """Says what the splits lack of what composite streams need beside their sub-tasks."""
+    composites = corpus.recipe.composites
+    if composites is None or set(composites.kinds) == {"single"}:
+        return
+    dangers = [label for domain in load_proactive().values() for label in domain.sounds]
+    for split in (split for split, streams in plan.streams.items() if streams):
+        library = corpus.library(split)
+        if not library.sounds("en", assistant="silent"):
+            yield (
+                f"composites need sounds on which an assistant keeps silent, and split {split!r} has none; add a bank "
+                "of sounds, or leave `composites` out"
+            )
+        if composites.proactive and not library.sounds("en", labels=tuple(dangers)):
+            yield (
+                f"composites.proactive is {composites.proactive:g}, and split {split!r} has no sound on which an "
+                f"assistant should speak up, such as {', '.join(dangers[:3])}; add a bank that has some, or set it to 0"
+            )
 
 
 _SPEECH: Final = {"speech": "", "english_speech": "en", "mandarin_speech": "zh"}
