@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 from chat_server import ChatServer, say, status, without_schemas
 from soundflow_pipelines.cli import app
+from soundflow_pipelines.cli.arguments import open_recipe
+from soundflow_pipelines.cli.chat import with_who_answers
+from soundflow_pipelines.cli.terminal import Terminal
 from typer.testing import CliRunner
 
 from soundflow_data.scenario.chat.answers import Answers, Recorded
@@ -78,6 +81,25 @@ def test_answers_are_counted_and_forgotten(tmp_path: Path) -> None:
     assert answers.count() == {"audit": {"timed out": 1}, "plan": {"": 2, "not the schema": 1}}
     assert json.loads(soundflow("chat", "forget", "--answers", tmp_path, "--json").stdout)["forgotten"] == 2
     assert "no answers are recorded" in soundflow("chat", "answers", "--answers", tmp_path / "elsewhere").stdout
+
+
+def test_looking_ahead_says_when_nobody_answers_and_records_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ChatServer(status(401, "who are you")) as server:
+        chat = f"{{url: '{server.url}', model: tiny, answers: {tmp_path}}}"
+        loaded = open_recipe("quickstart", ["scenario.planner=chat", f"scenario.chat={chat}"])
+        ahead = with_who_answers(Terminal(), loaded)
+        warned = capsys.readouterr().err
+        assert warned.startswith("warning: scenario.chat: ")
+        assert "set SOUNDFLOW_CHAT_KEY (who are you). A run would let rules take the place" in warned
+        assert (ahead.recipe.scenario.planner, loaded.recipe.scenario.planner) == ("rules", "chat")
+        server.act = say({"legs": 4})
+        assert with_who_answers(Terminal(), loaded) is loaded
+        assert with_who_answers(Terminal(), open_recipe("quickstart")).recipe.scenario.planner == "rules"
+        assert len(server.requests) == 2
+    assert capsys.readouterr().err == ""
+    assert not list(tmp_path.rglob("*.json"))
 
 
 def test_the_help_loads_no_client() -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
+from soundflow_data.errors import ChatError
 from soundflow_pipelines.cli.arguments import Json
 from soundflow_pipelines.cli.formats import plural
 from soundflow_pipelines.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from soundflow_data.recipe import LoadedRecipe
 
 chat = typer.Typer(
     name="chat",
@@ -102,3 +106,25 @@ def forget(
     number = Answers(folder).forget(reason=reason, purpose=purpose)
     terminal.say(f"{plural(number, 'question')} without an answer will be asked again")
     terminal.result({"answers": str(folder), "forgotten": number})
+
+
+def with_who_answers(terminal: Terminal, loaded: LoadedRecipe) -> LoadedRecipe:
+    """Returns the recipe, with rules in the place of a language model that does not answer, and warns of that.
+
+    For looking ahead: nothing is put on record that a run would then have to keep.
+    """
+    scenario = loaded.recipe.scenario
+    if not scenario.asks:
+        return loaded
+    from soundflow_data.scenario.chat import ChatClient  # noqa: PLC0415
+
+    try:
+        ChatClient(scenario.chat).check()
+    except ChatError as error:
+        terminal.warn(
+            f"scenario.chat: {error}. A run would let rules take the place of the language model and record that; "
+            "`soundflow chat check` tells when the server is well"
+        )
+        rules = scenario.model_copy(update={"planner": "rules", "rewriter": "none", "auditor": "rules"})
+        return loaded.model_copy(update={"recipe": loaded.recipe.model_copy(update={"scenario": rules})})
+    return loaded

@@ -10,6 +10,7 @@ import msgspec
 import typer
 
 from soundflow_pipelines.cli.arguments import BanksFolder, Json, RecipeName, Settings, Workers, num_cpus, open_recipe
+from soundflow_pipelines.cli.chat import with_who_answers
 from soundflow_pipelines.cli.errors import FAILED
 from soundflow_pipelines.cli.formats import duration, hours, percent, plural, size
 from soundflow_pipelines.cli.terminal import Terminal
@@ -46,7 +47,7 @@ def plan(
         from soundflow_pipelines.banks import open_banks  # noqa: PLC0415
         from soundflow_pipelines.needs import check_spoken  # noqa: PLC0415
 
-        corpus = Corpus(loaded, open_banks(loaded, banks))
+        corpus = Corpus(with_who_answers(terminal, loaded), open_banks(loaded, banks))
         check_spoken(corpus)
         found = make_plan(corpus, max_composed=sample)
     num_workers = workers or num_cpus()
