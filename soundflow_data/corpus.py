@@ -30,6 +30,7 @@ from soundflow_data.ontology import load_ontology
 from soundflow_data.recipe import VOICES, LoadedRecipe
 from soundflow_data.rendering import render_pcm
 from soundflow_data.resources import resource_path
+from soundflow_data.scenario.silence_auditor import Auditor, make_auditor, verify
 from soundflow_data.scenario.staging import Stager
 from soundflow_data.scenery import Scenery
 from soundflow_data.speech import Engine, EspeakEngine
@@ -153,7 +154,7 @@ class Corpus:
             SpeechError: The bank of utterances lacks a text, and no engine may speak it.
         """
         try:
-            return compose(
+            timeline = compose(
                 self.subtasks[spec.subtask],
                 key=spec.key,
                 seed=self.recipe.seed,
@@ -166,6 +167,13 @@ class Corpus:
             )
         except Unspoken as failed:
             raise Drop(f"speech: {failed.reason}", f"stream {spec.key!r}: {failed.detail}") from failed
+        if spec.kind != "single":  # of several sub-tasks, nobody has planned all that is heard together
+            verify(timeline, self._auditor)
+        return timeline
+
+    @functools.cached_property
+    def _auditor(self) -> Auditor:
+        return make_auditor(self.recipe.scenario, load_ontology())
 
     def _kind(self, mark: float) -> SceneType:
         return _pick(self.recipe.composites.kinds, mark) if self.recipe.composites is not None else "single"

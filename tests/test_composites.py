@@ -14,13 +14,14 @@ from soundflow_data.bank.build import build_bank
 from soundflow_data.bank.readers.builtin_sounds import BuiltinSounds
 from soundflow_data.composites import ROUNDS_BACK, VERIFIED
 from soundflow_data.corpus import Corpus
-from soundflow_data.errors import RecipeError
+from soundflow_data.errors import Drop, RecipeError
 from soundflow_data.ontology import load_ontology
 from soundflow_data.quality.check.base import Known, Subject
 from soundflow_data.quality.check.checks import load_check
 from soundflow_data.recipe import load_recipe
 from soundflow_data.rendering import render_pcm
 from soundflow_data.resources import resource_path
+from soundflow_data.scenario.silence_auditor import RuleAuditor, Verdict, Verdicts
 from soundflow_data.scenario.workshop import generated_id
 from soundflow_data.subtasks import load_subtask
 from soundflow_data.targets import project
@@ -258,6 +259,22 @@ def test_without_generation_scenes_come_from_banks_alone(make: Callable[..., Cor
     assert not any(event.bank == "generated" for event in events)
 
 
+def test_a_silence_that_is_not_certain_drops_the_stream(
+    make: Callable[..., Corpus], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = make(kinds={"complex": 1.0})
+    corpus.compose(corpus.spec("train", 0))
+
+    def doubt(_: RuleAuditor, timeline: Timeline) -> Verdicts:
+        verdict = Verdict(event=1, judgement="ambiguous", reason="one may think either way")
+        return Verdicts(key=timeline.key, verdicts=(verdict,))
+
+    monkeypatch.setattr(RuleAuditor, "audit", doubt)
+    with pytest.raises(Drop, match="one may think either way") as drop:
+        corpus.compose(corpus.spec("train", 0))
+    assert drop.value.reason == "silence that is ambiguous"
+
+
 def test_wishes_come_at_their_probabilities(make: Callable[..., Corpus]) -> None:
     corpus = make(kinds={"complex": 1.0}, history_review=0.3, verified_silence=0.4, proactive=0.0)
     some = [corpus.compose(corpus.spec("train", i)) for i in range(60)]
@@ -298,7 +315,7 @@ def test_a_plan_says_what_composites_lack(tmp_path: Path) -> None:
     (tmp_path / "dogs.yaml").write_text(yaml.safe_dump(recipe))
     corpus = Corpus(load_recipe(tmp_path / "dogs.yaml"), {"dogs": Bank.open(tmp_path / "dogs")})
     (problem,) = make_plan(corpus).problems
-    assert "composites.proactive is 0.3, and split 'train' has no sound on which an assistant should speak up" in problem
+    assert "composites.proactive is 0.3, and split 'train' has no sound on which" in problem
 
 
 def test_the_published_composition_comes_with_soundflow() -> None:
