@@ -15,7 +15,6 @@ import functools
 import hashlib
 import os
 import pickle
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -100,7 +99,7 @@ class PieceReceipt(msgspec.Struct, frozen=True, kw_only=True):
         retried: Those of them that needed more than one attempt.
         failed: Utterances that stayed broken, by reason.
         num_samples: Length of the good ones.
-        seconds: How long each stage was busy, and under `load` how long models took to open.
+        seconds: How long each stage was busy; the first piece of a worker includes the loading of its models.
         example: One of the failures in full; empty when there are none.
     """
 
@@ -131,9 +130,7 @@ class SpeakJob(msgspec.Struct, frozen=True, kw_only=True):
 
     def __call__(self, task: PieceTask) -> PieceReceipt:
         """Makes one piece."""
-        started = time.perf_counter()
-        maker, opened = _maker_of(self)
-        loading = time.perf_counter() - started if opened else 0.0
+        maker = _maker_of(self)
         before = dict(maker.seconds)
         wanted = [Wanted(address=one.address, text=one.text, voice=self.voices[one.voice]) for one in task.wanted]
         results = maker.make(wanted)
@@ -145,7 +142,7 @@ class SpeakJob(msgspec.Struct, frozen=True, kw_only=True):
             retried=sum(one.attempts > 1 for one in good),
             failed=dict(Counter(one.reason for one in bad)),
             num_samples=sum(len(one.pcm) for one in good),
-            seconds={"load": loading, **{stage: maker.seconds[stage] - before[stage] for stage in maker.seconds}},
+            seconds={stage: maker.seconds[stage] - before[stage] for stage in maker.seconds},
             example=bad[0].message if bad else "",
         )
 
@@ -154,16 +151,14 @@ class SpeakJob(msgspec.Struct, frozen=True, kw_only=True):
 _open: dict[bytes, Maker] = {}
 
 
-def _maker_of(job: SpeakJob) -> tuple[Maker, bool]:
-    """Returns the maker of a job, and whether it was opened just now."""
+def _maker_of(job: SpeakJob) -> Maker:
     key = pickle.dumps((job.toolbox, job.rules, job.batch))
-    if key in _open:
-        return _open[key], False
-    for maker in _open.values():
-        maker.close()
-    _open.clear()
-    _open[key] = Maker(job.toolbox.open(), job.rules, batch=job.batch)
-    return _open[key], True
+    if key not in _open:
+        for maker in _open.values():
+            maker.close()
+        _open.clear()
+        _open[key] = Maker(job.toolbox.open(), job.rules, batch=job.batch)
+    return _open[key]
 
 
 class Speaking:

@@ -10,8 +10,10 @@ import msgspec
 from soundflow_data.bank import Clip
 from soundflow_data.ontology import load_ontology
 from soundflow_data.quality.check.base import StreamCheck, Subject
+from soundflow_data.recipe import VOICES, Recipe
 from soundflow_data.scenario.identity import Identity
 from soundflow_data.scenario.workshop import GENERATED, REPROCESSED
+from soundflow_data.speech import spoken_form
 from soundflow_data.timeline import Event
 
 
@@ -42,7 +44,7 @@ def _clip_faults(event: Event, subject: Subject) -> Iterator[str]:
         whole = msgspec.structs.replace(event, bank=name, clip=source, clip_start=0, num_samples=1)  # it may be shorter
         yield from _clip_faults(whole, subject)
         return
-    if event.bank not in subject.known.recipe.banks and event.bank != subject.known.recipe.voices.engine:
+    if event.bank not in _banks(subject.known.recipe):
         yield f"the recipe has no bank {event.bank!r}"
         return
     bank = subject.known.bank(event.bank)
@@ -56,10 +58,15 @@ def _clip_faults(event: Event, subject: Subject) -> Iterator[str]:
         yield "an event is longer than its clip"
     if not _accepts(clip, event.label, subject):
         yield f"{event.label} stands on a clip of {clip.label or 'no label'}"
-    if event.kind == "speech" and event.text != clip.text:
+    if event.kind == "speech" and clip.text not in {event.text, spoken_form(event.text, event.language)}:
         yield "what is said is not the text of the clip"
     if (event.corpus, event.origin, event.licence) != (clip.corpus, clip.origin, clip.licence):
         yield "corpus, source recording or licence are not those of the clip"
+
+
+def _banks(recipe: Recipe) -> set[str | None]:
+    """Returns what events may call the places that clips come from."""
+    return {*recipe.banks, recipe.voices.engine if recipe.voices.bank is None else VOICES}
 
 
 def _accepts(clip: Clip, claimed: str, subject: Subject) -> bool:
