@@ -205,6 +205,12 @@ def test_bags_are_of_different_sounds_and_mostly_of_one_place(corpus: Corpus) ->
     assert numbers[2] > 0
 
 
+def test_of_equal_places_the_particular_one_is_likelier() -> None:
+    places = Counter(PLANNER.plan(bag_of("can_opening"), Dice(seed), "en")[0].place for seed in range(200))
+    assert set(places) == set(ONTOLOGY.by_label("can_opening").scenes) == {"kitchen", "home"}
+    assert places["kitchen"] > 2 * places["home"] > 0
+
+
 def test_what_the_ontology_describes_is_what_is_searched_for() -> None:
     event = describe(ONTOLOGY.by_label("dog_bark"))
     assert words(event.query) == ["dog", "bark", "dog", "bark"]

@@ -16,13 +16,15 @@ COHERENCE: Final = 0.7
 
 
 class Bags:
-    """Draws bags; sounds are drawn before clips, so that it costs the same for a bank of a million clips.
+    """Draws bags: a place, then sounds, then clips, so that it costs the same for a bank of a million clips.
+
+    All places are equally likely, because homes have five times as many sounds as most others.
 
     Args:
         supply: What the split has.
         size: Fewest and most clips of a bag.
-        coherence: Probability with which a further clip is drawn from the places of the first one; the others come
-            from anywhere, so that some bags contradict themselves.
+        coherence: Probability with which a further clip is drawn from the place of the first one; the others come from
+            anywhere, so that some bags contradict themselves.
         assistant: Only sounds of which it is clear whether an assistant should speak up: borderline ones are left out.
     """
 
@@ -50,11 +52,10 @@ class Bags:
                 "no sounds for a scene",
                 f"split {self._supply.library.split!r} has no clip of a sound that the ontology knows",
             )
-        chosen = [dice.choice(self._labels)]
-        near = [label for label in self._near[chosen[0]] if label != chosen[0]]
+        near = dice.choice(self._places)
+        chosen = [dice.choice(near)]
         for _ in range(dice.integer(*self._size) - 1):
-            pool = near if dice.chance(self._coherence) and near else self._labels
-            label = dice.choice(pool)
+            label = dice.choice(near if dice.chance(self._coherence) else self._labels)
             if label not in chosen:
                 chosen.append(label)
         return tuple(self._annotation(label, dice) for label in chosen)
@@ -69,9 +70,8 @@ class Bags:
         return tuple(label for label in self._supply.shelves if entry(label).assistant in self._assistant)
 
     @functools.cached_property
-    def _near(self) -> dict[str, tuple[str, ...]]:
-        """The labels that share a place with each."""
-        places = {label: set(self._supply.ontology.by_label(label).scenes) for label in self._labels}
-        return {
-            label: tuple(other for other in self._labels if places[other] & places[label]) for label in self._labels
-        }
+    def _places(self) -> tuple[tuple[str, ...], ...]:
+        """The labels of each place that has any."""
+        ontology = self._supply.ontology
+        found = (tuple(label for label in self._labels if ontology.fits(label, place)) for place in ontology.scenes)
+        return tuple(labels for labels in found if labels)

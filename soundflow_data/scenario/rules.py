@@ -61,6 +61,7 @@ class RulePlanner:
     ) -> None:
         assert FEWEST_EVENTS <= fewest <= most <= MOST_EVENTS, (fewest, most)
         self._ontology = ontology
+        self._num_sounds = Counter(place for entry in ontology for place in entry.scenes)
         self._fewest = fewest
         self._most = most
         self._of_place: dict[str, tuple[SoundLabel, ...]] = {
@@ -108,13 +109,17 @@ class RulePlanner:
         return labels[0] if len(labels) == 1 else ""
 
     def _best_place(self, counts: Counter[str] | dict[str, int], dice: Dice) -> str:
-        """Returns the place where most of the sounds are heard; of equally good ones, any."""
+        """Returns the place where most of the sounds are heard; of equally good ones, rather one with few sounds.
+
+        A kettle whistles in kitchens, and in homes as well; but that it does tells more of a kitchen.
+        """
         votes: Counter[str] = Counter()
         for label, count in counts.items():
             for place in self._ontology.by_label(label).scenes:
                 votes[place] += count
         most = max(votes.values())
-        return dice.choice([place for place in self._ontology.scenes if votes[place] == most])
+        best = [place for place in self._ontology.scenes if votes[place] == most]
+        return dice.weighted(best, [1 / self._num_sounds[place] for place in best])
 
     def _refine(self, counts: Counter[str] | dict[str, int], place: str) -> tuple[list[str], list[str], list[str]]:
         """Divides the labels of a bag into those that make the scene, those that clash with it, and strays.

@@ -66,8 +66,7 @@ class Workshop:
             clip_id: See the table above.
 
         Raises:
-            BankError: The id names nothing that can be made here.
-            AudioError: Nothing is left of the clip after processing.
+            BankError: The id names nothing that can be made here, or nothing is left of the clip after processing.
         """
         return self._described(bank, clip_id)
 
@@ -75,8 +74,7 @@ class Workshop:
         """Returns int16 (num_samples,), read-only; it is made again when it is not kept any more.
 
         Raises:
-            BankError: The id names nothing that can be made here.
-            AudioError: Nothing is left of the clip after processing.
+            BankError: The id names nothing that can be made here, or nothing is left of the clip after processing.
         """
         kept = self._kept.get((bank, clip_id))
         if kept is not None:
