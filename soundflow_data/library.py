@@ -176,6 +176,10 @@ class Library:
         """
         return self._bed_shelf(role, nameless)
 
+    def has_clip(self, label: str, *, single: bool = False) -> bool:
+        """Whether the split has a clip of a label; see `clip_of`."""
+        return self._shelf(label, single).num_clips > 0
+
     def clip_of(self, label: str, dice: Dice, *, single: bool = False) -> tuple[Bank, int]:
         """Draws a clip of a label; with `single`, one that holds exactly one occurrence."""
         return self._shelf(label, single).draw(dice)

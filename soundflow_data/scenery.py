@@ -8,7 +8,7 @@ behind                                  -> rain
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from soundflow_data.library import Sound
 from soundflow_data.ontology import Ontology
@@ -47,12 +47,23 @@ class Scenery:
         planned = tuple([sound for sound in sounds if sound.label in self._labels])
         return planned or tuple([sound for sound in sounds if self._could_be_heard(sound.label)])
 
-    def clip_of(self, label: str, *, single: bool = False) -> Grounded | None:
-        """Returns the scene's own clip of a sound; None where it has none, or none with exactly one occurrence."""
-        for one in self.cast.members:
-            if one.sub_event.label == label and (not single or one.clip.occurrences == 1):
-                return one
-        return None
+    def clip_of(self, label: str, *, single: bool, taken: Collection[str]) -> Grounded | None:
+        """Returns the scene's own clip of a sound.
+
+        Args:
+            label: The sound.
+            single: Only a clip with exactly one occurrence.
+            taken: Clips that were played already, which are not played again where the scene has another one.
+
+        Returns:
+            None where the scene has no such clip.
+        """
+        fitting = [
+            one
+            for one in self.cast.members
+            if one.sub_event.label == label and (not single or one.clip.occurrences == 1)
+        ]
+        return next((one for one in fitting if one.clip.id not in taken), fitting[0] if fitting else None)
 
     def sounds(self, language: str) -> Iterator[Sound]:
         """Yields the sounds that stand in front, in planned order, those of which no bank has a clip included."""

@@ -168,8 +168,9 @@ class Stage:
 
     def _clip_of(self, label: str, single: bool, longest: int) -> tuple[str, Clip, int, str]:
         """Draws a clip of a sound: its bank, itself, how much of it to play, and how a planned scene found it."""
-        planned = self.scenery.clip_of(label, single=single) if self.scenery is not None else None
-        if planned is not None:
+        taken = {event.clip for event in self.events} if self.scenery is not None else ()
+        planned = self.scenery.clip_of(label, single=single, taken=taken) if self.scenery is not None else None
+        if planned is not None and not (planned.clip.id in taken and self.library.has_clip(label, single=single)):
             return planned.bank, planned.clip, min(planned.num_samples, longest), planned.outcome
         bank, row = self.library.clip_of(label, self.dice, single=single)
         clip = bank.clip(row)

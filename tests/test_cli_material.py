@@ -202,6 +202,16 @@ def test_try_makes_one_stream_of_a_file(sounds_path: Path, tmp_path: Path) -> No
     assert "plays in en" in soundflow("try", file, "--bank", sounds_path, "--language", "zh", code=1).stderr
 
 
+def test_try_makes_a_composite_that_a_file_leads(sounds_path: Path, tmp_path: Path) -> None:
+    file = tmp_path / "remark.py"
+    file.write_text(SUBTASK)
+    values = as_json("try", file, "--bank", sounds_path, "--kind", "proactive", "--out", tmp_path / "tried")
+    timeline = values["stream"]["timeline"]
+    assert timeline["scene_type"] == "proactive"
+    assert timeline["subtask"].startswith("remark+")
+    assert any(part["ability"] == "proactive_response" for part in timeline["parts"])
+
+
 def test_try_points_at_the_line_of_a_mistake(sounds_path: Path, tmp_path: Path) -> None:
     file = tmp_path / "remark.py"
     file.write_text(SUBTASK.replace("heard.end)", "heard.finish)"))
