@@ -127,7 +127,10 @@ def test_bench_live_measures_both_variants(run_folder, corpus):
 
 
 def test_bench_train_compares_packed_with_padded(run_folder, corpus):
-    result = call("bench-train", run_folder, corpus, "--streams", 8, "--row-tokens", 400)
+    result = call("bench-train", run_folder, corpus, "--streams", 8, "--row-tokens", 400, "--step-streams", 4)
+    assert "waiting for the loader" in result.output
+    with pytest.raises(SoundFlowError, match="not two steps"):
+        call("bench-train", run_folder, corpus, "--streams", 8)
     assert "packed" in result.output
     assert "padded" in result.output
 
@@ -150,6 +153,8 @@ def test_eval_proactive_scores_a_run_and_a_file(run_folder, tmp_path):
     assert "home/glass" in again.output
     with pytest.raises(SoundFlowError, match="give either"):
         call("eval-proactive", manifest, tmp_path)
+    with pytest.raises(SoundFlowError, match="belong together"):
+        call("eval-proactive", manifest, tmp_path, "--predictions", out, "--reranker", tmp_path)
     with pytest.raises(SoundFlowError, match="Multiple-5"):
         call("eval-proactive", manifest, tmp_path, "--predictions", out, "--tier", "Double")
 

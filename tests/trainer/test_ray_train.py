@@ -34,6 +34,7 @@ def test_two_workers_train_like_one_process(corpus, tmp_path, monkeypatch):
     ray = pytest.importorskip("ray")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # on a busy machine Ray's 15 would leave its workers no time at all
     stage = make_stage(steps=2, data={"root": str(corpus), "loader_workers": 0, "seed": 3})
     train(stage, tmp_path / "one")
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100 << 20)

@@ -191,21 +191,29 @@ def bench_train(
     streams: Annotated[int, typer.Option(help="Number of streams.")] = 64,
     row_tokens: Annotated[int, typer.Option(help="Longest stream.")] = 2048,
     rows: Annotated[int, typer.Option(help="So many times row-tokens make a forward pass.")] = 4,
+    step_streams: Annotated[int, typer.Option(help="Streams of a step, when waiting for the loader is measured.")] = 8,
+    loader_workers: Annotated[int, typer.Option(help="Loader processes.")] = 2,
     device: Device = "cpu",
 ) -> None:
-    """Compares training on packed rows with training on padded ones, on the same streams."""
+    """Compares training on packed rows with training on padded ones, and measures how long it waits for the loader."""
     from soundflow_data.shards.reader import StreamReader  # noqa: PLC0415
     from soundflow_trainer import throughput  # noqa: PLC0415
     from soundflow_trainer.checkpoints import find_model  # noqa: PLC0415
-    from soundflow_trainer.loading import Examples  # noqa: PLC0415
+    from soundflow_trainer.loading import BatchPlan, Examples  # noqa: PLC0415
     from soundflow_trainer.weights import load_model  # noqa: PLC0415
 
     model, tokenizer = load_model(find_model(checkpoint))
-    reader = StreamReader(shards, split=split)
-    source = Examples(reader, tokenizer, model.chunk)
-    examples = [source[i] for i in range(min(streams, len(reader)))]
+    if streams < 2 * step_streams:
+        raise SoundFlowError(f"{streams} streams are not two steps of {step_streams}; raise --streams")
+    source = Examples(StreamReader(shards, split=split), tokenizer, model.chunk)
+    examples = [source[i % len(source)] for i in range(streams)]
     measured = throughput.compare(model.to(device), tokenizer, examples, row_tokens=row_tokens, rows=rows)
     _console().print(throughput.show(measured))
+    plan = BatchPlan(streams=step_streams, row_tokens=row_tokens, rows=rows)
+    waited = throughput.waiting_share(model, tokenizer, source, plan, streams=streams, workers=loader_workers)
+    typer.echo(
+        f"waiting for the loader: {waited:.1%} of the time, {loader_workers} workers, {step_streams} streams a step"
+    )
 
 
 @app.command("eval-proactive", rich_help_panel=_PANEL)

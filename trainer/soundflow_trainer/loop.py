@@ -212,7 +212,7 @@ class _Run:
         order = self.source.order(self.state, rank=self.world.rank, world_size=self.world.size, num_epochs=None)
         plan = BatchPlan(streams=batch.streams, row_tokens=batch.row_tokens, rows=batch.rows)
         workers = data.loader_workers
-        return load_steps(examples, order, plan, world_size=self.world.size, workers=workers)
+        return _plainly(load_steps(examples, order, plan, world_size=self.world.size, workers=workers))
 
     def _train_step(self, batches: list[Batch], began: float, waited: float) -> None:
         rate = learning_rate(self.step, self.stage.steps, self.stage.optimizer)
@@ -345,6 +345,15 @@ def fingerprint(stage: Stage) -> str:
     """SHA-256 of all settings that decide the weights of a run."""
     data = stage.model_dump(mode="json", exclude=_MAY_CHANGE)
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+
+def _plainly(steps: Iterator[list[Batch]]) -> Iterator[list[Batch]]:
+    """Raises what a loader worker has found wrong as it was said there, without the trace that PyTorch puts around."""
+    try:
+        yield from steps
+    except SoundFlowError as error:
+        _, wrapped, message = str(error).rpartition(f"{type(error).__module__}.{type(error).__name__}: ")
+        raise (type(error)(message.strip()) if wrapped else error) from None
 
 
 def _over_ranks(counts: LossCounts, world: World) -> LossCounts:

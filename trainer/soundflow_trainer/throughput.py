@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import rich.table
 import torch
 
+from soundflow_trainer.loading import BatchPlan, Examples, load_steps
 from soundflow_trainer.loss import LossWeights, loss_counts, loss_sums, total_loss
 from soundflow_trainer.model import AudioInteractionModel
 from soundflow_trainer.packing import Batch, pack, pad, useful_share
@@ -75,6 +76,46 @@ def compare(
         )
         for name, (batches, _) in ways.items()
     ]
+
+
+def waiting_share(
+    model: AudioInteractionModel,
+    tokenizer: StreamTokenizer,
+    examples: Examples,
+    plan: BatchPlan,
+    *,
+    streams: int,
+    workers: int,
+) -> float:
+    """Trains on streams as a run does and returns the share of the time in which it waited for the loader.
+
+    The first step, whose streams no worker could prepare during another one, is left out.
+
+    Args:
+        model: All of its parameters get gradients.
+        tokenizer: Its tokenizer.
+        examples: The streams.
+        plan: How they become steps.
+        streams: How many are read, from the start again after the last one.
+        workers: Loader processes.
+    """
+    model.train()
+    waited = began = 0.0
+    whole = streams // plan.streams * plan.streams
+    steps = load_steps(examples, [i % len(examples) for i in range(whole)], plan, workers=workers)
+    for number in itertools.count():
+        asked = time.perf_counter()
+        batches = next(steps, None)
+        if number:
+            waited += time.perf_counter() - asked
+        if batches is None:
+            break
+        if not number:
+            began = time.perf_counter()
+        for batch in batches:
+            _pass(model, tokenizer, batch, _packed)
+        model.zero_grad(set_to_none=True)
+    return waited / (time.perf_counter() - began)
 
 
 def show(measured: Sequence[Throughput]) -> rich.table.Table:
