@@ -264,14 +264,16 @@ def _lay_beds(
 
 
 def _choose_bed(scene: Scene, dice: Dice, role: Role, nameless: bool) -> tuple[Bank, int]:
-    """Draws a bed that cannot be taken for a sound that plays a part in the scene, of the role if there is one."""
+    """Draws a bed that cannot be taken for a sound that plays a part, of the role and the place if there is one."""
     barred = scene.library.alike(scene.labels_in_use) | scene.company.related()
-    for wanted in (role, ""):
+    fits = scene.scenery.could_be_heard if scene.scenery is not None else lambda _: True
+    for wanted, at_home in ((role, True), ("", True), ("", False)):
         shelf = scene.library.beds(wanted, nameless=nameless)
         for _ in range(BED_DRAWS if shelf.num_clips else 0):
             bank, row = shelf.draw(dice)
-            if bank.clip(row).label not in barred:
-                scene.company.hear(bank.clip(row).label)
+            label = bank.clip(row).label
+            if label not in barred and (not at_home or fits(label)):
+                scene.company.hear(label)
                 return bank, row
     raise Drop(
         "no noise bed",

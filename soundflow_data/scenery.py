@@ -45,7 +45,7 @@ class Scenery:
     def prefer(self, sounds: Sequence[Sound]) -> tuple[Sound, ...]:
         """Returns the sounds that the scene has; where it has none of them, those that could be heard in its place."""
         planned = tuple([sound for sound in sounds if sound.label in self._labels])
-        return planned or tuple([sound for sound in sounds if self._could_be_heard(sound.label)])
+        return planned or tuple([sound for sound in sounds if self.could_be_heard(sound.label)])
 
     def clip_of(self, label: str, *, single: bool, taken: Collection[str]) -> Grounded | None:
         """Returns the scene's own clip of a sound.
@@ -74,7 +74,8 @@ class Scenery:
                 assistant = self._ontology.by_label(label).assistant
                 yield Sound(label=label, phrase=phrase, assistant=assistant, num_clips=1)
 
-    def _could_be_heard(self, label: str) -> bool:
+    def could_be_heard(self, label: str) -> bool:
+        """Whether a sound that was not planned would be at its place in the scene."""
         if label in self._excluded:
             return False
         return label not in self._ontology or belongs(label, self.cast.plan.place, self._ontology)
