@@ -16,6 +16,8 @@ from soundflow_data.bank import Bank
 from soundflow_data.errors import SoundFlowError
 from soundflow_data.scenario.embedding import LocalEmbedder, Vectors
 from soundflow_data.scenario.retrieval import CLOSE, Retriever
+from soundflow_data.scenario.settings import ScenarioSettings
+from soundflow_data.scenario.staging import Stager
 from soundflow_data.scenario.supply import Supply
 from soundflow_data.scenario.wording import words
 from tests.scenario_material import Recording, library_of, write_bank
@@ -191,3 +193,11 @@ def test_an_embedder_of_the_wrong_shape_is_named(bank: Bank) -> None:
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(SoundFlowError, match=r"has no config\.json"):
         LocalEmbedder(tmp_path)
+
+
+def test_a_recipe_may_name_a_model(bank: Bank, tmp_path: Path) -> None:
+    settings = ScenarioSettings(embedder=str(tmp_path), vectors="vectors")
+    assert Path(settings.vectors).is_absolute()
+    assert Stager(library_of(bank), ScenarioSettings())
+    with pytest.raises(SoundFlowError, match=r"has no config\.json"):
+        Stager(library_of(bank), settings)

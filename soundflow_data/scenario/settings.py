@@ -132,7 +132,18 @@ class ScenarioSettings(_Section):
         16, description="Different plans or wordings that a language model is asked for, of the same material."
     )
     generation: bool = Field(True, description="Whether a sound that no clip fits is synthesised.")
+    embedder: str = Field(
+        "", description="Folder of a sentence-embedding model, to find clips by meaning; by words when blank."
+    )
+    vectors: str = Field(
+        "", description="Folder that keeps the embeddings of banks; when blank, every worker makes its own."
+    )
     chat: ChatSettings = ChatSettings()
+
+    @field_validator("embedder", "vectors")
+    @classmethod
+    def _absolute(cls, folder: str) -> str:
+        return str(Path(folder).absolute()) if folder else ""  # workers may start elsewhere
 
     @property
     def asks(self) -> bool:

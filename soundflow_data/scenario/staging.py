@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from soundflow_data.dice import Dice
 from soundflow_data.errors import Drop
 from soundflow_data.library import Library
 from soundflow_data.scenario.bag import Bags
+from soundflow_data.scenario.embedding import LocalEmbedder, Vectors
 from soundflow_data.scenario.ground import Grounder
 from soundflow_data.scenario.plan import FEWEST_EVENTS, Planner
+from soundflow_data.scenario.retrieval import Retriever
 from soundflow_data.scenario.rules import RulePlanner
 from soundflow_data.scenario.settings import ScenarioSettings
 from soundflow_data.scenario.supply import Supply
@@ -19,7 +23,10 @@ class Stager:
 
     Args:
         library: Material of the split.
-        settings: Who plans, and whether sounds may be generated.
+        settings: Who plans, how clips are found, and whether sounds may be generated.
+
+    Raises:
+        SoundFlowError: The embedding model that the settings name is not there.
     """
 
     def __init__(self, library: Library, settings: ScenarioSettings) -> None:
@@ -27,7 +34,8 @@ class Stager:
         self._library = library
         self._bags = Bags(supply)
         self._planner = _planner(settings, supply)
-        self._grounder = Grounder(supply, workshop=library.workshop)
+        retriever = Retriever(supply, vectors=_vectors(settings))
+        self._grounder = Grounder(supply, retriever=retriever, workshop=library.workshop)
 
     def stage(self, dice: Dice, language: str) -> Scenery:
         """Returns a scene with a clip for each of its sounds.
@@ -49,6 +57,12 @@ class Stager:
                 "set scenario.generation to true",
             )
         return Scenery(cast, planner=plan.planner, ontology=self._library.ontology)
+
+
+def _vectors(settings: ScenarioSettings) -> Vectors | None:
+    if not settings.embedder:
+        return None
+    return Vectors(LocalEmbedder(Path(settings.embedder)), Path(settings.vectors) if settings.vectors else None)
 
 
 def _planner(settings: ScenarioSettings, supply: Supply) -> Planner:
