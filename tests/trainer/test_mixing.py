@@ -14,8 +14,10 @@ from test_training import STAGES, equal, make_stage, weights_of
 from tones import ToneSource
 
 from soundflow_data.errors import RecipeError, RunError
+from soundflow_data.recipe import load_recipe
 from soundflow_data.shards import LocalStorage, RunIdentity, ShardWriter, plan_shards
 from soundflow_data.shards.order import ReaderState
+from soundflow_data.subtasks import ABILITIES
 
 
 @pytest.mark.parametrize(
@@ -98,6 +100,14 @@ def test_names_are_abilities_sub_tasks_and_the_rest(corpus):
     assert len(open_source(stage, "train")) == 3
     with pytest.raises(RunError, match=r"no stream with.*there are 3 of train/asr"):
         open_mix(corpus, {"sing": 1}, split="train", where=None)
+
+
+def test_stages_name_recipes_and_abilities_that_exist():
+    recipes = {load_recipe(path).recipe.name for path in (STAGES[0].parents[2] / "recipes").glob("*.yaml")}
+    for path in STAGES:
+        data = load_stage(path).data
+        assert data.root.name in recipes
+        assert set(data.mix or {}) <= {*ABILITIES, "rest"}
 
 
 def test_weights_must_be_positive():

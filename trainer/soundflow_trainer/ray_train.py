@@ -12,11 +12,11 @@ run goes on from its latest checkpoint.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from soundflow_data.errors import RunError, SoundFlowError
+from soundflow_trainer.checkpoints import Checkpoints, read_progress
 from soundflow_trainer.loop import Trained, train
 from soundflow_trainer.stage import Stage
 
@@ -56,18 +56,24 @@ def train_on_ray(
         ),
     )
     try:
-        result = trainer.fit()
+        trainer.fit()
     except WorkerGroupError as error:
         raise SoundFlowError(_reason(error.worker_failures)) from error
-    return Trained(**result.metrics)
+    return _reached(stage, out)
 
 
 def _work(settings: dict[str, Any]) -> None:
     """What each worker does."""
-    import ray.train  # noqa: PLC0415
+    train(Stage.model_validate_json(settings["stage"]), Path(settings["out"]))
 
-    trained = train(Stage.model_validate_json(settings["stage"]), Path(settings["out"]))
-    ray.train.report(asdict(trained))
+
+def _reached(stage: Stage, out: Path) -> Trained:
+    """Returns how a run ended, from its own checkpoint."""
+    folder, _ = Checkpoints(out / "checkpoints", keep=stage.checkpoint.keep).latest()
+    if folder is None:
+        raise RunError(f"the workers have left no checkpoint in {str(out)!r}; do all nodes see it under this path?")
+    progress = read_progress(folder)
+    return Trained(step=progress.step, finished=progress.step >= stage.steps, score=progress.score)
 
 
 def _connect(workers: int, address: str | None) -> Any:
