@@ -53,6 +53,9 @@ def train(
     ] = None,
 ) -> None:
     """Trains a stage, from shards to checkpoints; the same command again goes on where it was."""
+    # Read when torch is loaded. A thread that spins while it waits for another takes the core that the other needs: on
+    # a busy machine two spinning threads are several times slower than one.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from soundflow_trainer.loop import train as train_stage  # noqa: PLC0415
     from soundflow_trainer.stage import find_stage, load_stage  # noqa: PLC0415
 
