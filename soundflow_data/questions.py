@@ -11,7 +11,8 @@ LEAST, MOST = 11, 89  # of a number in a sum
 def draw_fact(scene: Scene) -> tuple[str, str]:
     """Draws a question of fact and its answer."""
     fact = scene.choice(scene.texts("facts"))
-    return scene.choice(fact["questions"]), scene.choice(fact["answers"])
+    question, answer = scene.choice(fact["questions"]), scene.choice(fact["answers"])
+    return question[:1].upper() + question[1:], answer
 
 
 def draw_slots(scene: Scene, about: str) -> dict[str, object]:
