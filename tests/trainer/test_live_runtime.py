@@ -137,6 +137,7 @@ def test_measures_by_hand():
         Timed(event=Decided(chunk=0, time_s=1, speaks=True, stale=0), at=1.1),
         Timed(event=Wrote(chunk=0, text="a"), at=1.2),
         Timed(event=Wrote(chunk=0, text="b"), at=1.3),
+        Timed(event=Ended(chunk=0, text="ab", truncated=False), at=3.2),
         Timed(event=Decided(chunk=2, time_s=3, speaks=False, stale=1), at=3.5),
         Timed(event=Decided(chunk=3, time_s=4, speaks=False, stale=0), at=5.5),
     ]
@@ -144,6 +145,7 @@ def test_measures_by_hand():
     assert result.decisions == 3
     assert result.decision_p50_ms == pytest.approx(500)
     assert result.first_p50_ms == pytest.approx(200)
+    assert result.resumed_p50_ms == pytest.approx(500)  # the decision at 3.5 s is about the chunk that came at 3 s
     assert result.stall_rate == pytest.approx(1 / 3)
     assert result.on_time_rate == pytest.approx(2 / 4)
     assert result.stale_steps == 0
@@ -157,7 +159,7 @@ def test_largest_load_is_found():
             stall = 0.0 if count <= limit else 0.5
             return LiveMeasures(
                 sessions=count, coupled=False, decisions=9, stall_rate=stall, on_time_rate=1 - stall, stale_steps=0,
-                **{f"{n}_{p}_ms": 1.0 for n in ("decision", "first") for p in ("p50", "p95", "p99")},
+                **{f"{n}_{p}_ms": 1.0 for n in ("decision", "first", "resumed") for p in ("p50", "p95", "p99")},
             )  # fmt: skip
 
         return attempt

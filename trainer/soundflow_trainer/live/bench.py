@@ -2,6 +2,8 @@
 
 - decision latency: from the arrival of a chunk's last sample to the decision on it
 - first-chunk latency: from the arrival of the chunk after which a response is due to its first piece of text
+- resumed latency: that of the first decision after a response, from the arrival of the chunk that it is about: how long
+  what was heard meanwhile has waited, or with the queue, its newest chunk
 - stall: a decision that comes later than one chunk after its chunk
 - stale decisions: decoder steps spent on a chunk when a newer one was already waiting
 
@@ -20,7 +22,7 @@ import numpy as np
 import rich.table
 
 from soundflow_data.timeline import SAMPLE_RATE
-from soundflow_trainer.live.engine import Decided, Engine, EngineSettings, Wrote
+from soundflow_trainer.live.engine import Decided, Ended, Engine, EngineSettings, Wrote
 from soundflow_trainer.live.runtime import LiveSession, Runtime, Timed
 from soundflow_trainer.loading import StreamLike
 from soundflow_trainer.model import AudioInteractionModel
@@ -40,6 +42,7 @@ class LiveMeasures:
         decisions: Number of decisions.
         decision_p50_ms: Decision latency, median; `_p95` and `_p99` are percentiles.
         first_p50_ms: First-chunk latency, likewise; NaN when nothing was said.
+        resumed_p50_ms: Resumed latency, likewise; NaN when nothing was said.
         stall_rate: Share of decisions that came later than a chunk.
         on_time_rate: Share of chunks with a decision, or drained, within a chunk of their arrival.
         stale_steps: Decoder steps spent on chunks when a newer one already waited.
@@ -54,6 +57,9 @@ class LiveMeasures:
     first_p50_ms: float
     first_p95_ms: float
     first_p99_ms: float
+    resumed_p50_ms: float
+    resumed_p95_ms: float
+    resumed_p99_ms: float
     stall_rate: float
     on_time_rate: float
     stale_steps: int
@@ -139,22 +145,29 @@ def measure(
     """Computes the measures from what happened in each session and when its chunks arrived."""
     latencies: list[float] = []
     firsts: list[float] = []
+    resumed: list[float] = []
     heard = in_time = stale = 0
     for happened, arrived in zip(events, arrivals, strict=True):
         wrote: set[int] = set()
+        spoke = False
         for timed in happened:
             event = timed.event
             if isinstance(event, Decided):
                 latency = timed.at - arrived[event.chunk]
                 latencies.append(latency)
+                if spoke:
+                    resumed.append(latency)
+                spoke = False
                 late = [timed.at - arrived[k] for k in range(event.chunk - event.stale, event.chunk + 1)]
                 in_time += sum(one <= period for one in late)
                 stale += event.chunk + 1 < len(arrived) and arrived[event.chunk + 1] < timed.at
             elif isinstance(event, Wrote) and event.chunk not in wrote:
                 wrote.add(event.chunk)
                 firsts.append(timed.at - arrived[event.chunk])
+            elif isinstance(event, Ended):
+                spoke = True
         heard += len(arrived)
-    decision, first = _percentiles(latencies), _percentiles(firsts)
+    decision, first, again = (_percentiles(values) for values in (latencies, firsts, resumed))
     return LiveMeasures(
         sessions=len(events),
         coupled=coupled,
@@ -165,6 +178,9 @@ def measure(
         first_p50_ms=first[0],
         first_p95_ms=first[1],
         first_p99_ms=first[2],
+        resumed_p50_ms=again[0],
+        resumed_p95_ms=again[1],
+        resumed_p99_ms=again[2],
         stall_rate=sum(one > period for one in latencies) / max(1, len(latencies)),
         on_time_rate=in_time / max(1, heard),
         stale_steps=stale,
@@ -212,15 +228,16 @@ def show(measured: Sequence[LiveMeasures]) -> rich.table.Table:
     """Returns measures as a table."""
     shown = rich.table.Table(title="live runtime, real-time playback (ms)")
     for column in ("sessions", "variant", "decisions", "decision p50", "p95", "p99", "first text p50", "p95", "p99",
-                   "stalls", "on time", "stale steps"):  # fmt: skip
+                   "resumed p50", "p95", "stalls", "on time", "stale steps"):  # fmt: skip
         shown.add_column(column, justify="right")
     for one in measured:
-        times = (one.decision_p50_ms, one.decision_p95_ms, one.decision_p99_ms, one.first_p50_ms, one.first_p95_ms)
+        times = (one.decision_p50_ms, one.decision_p95_ms, one.decision_p99_ms, one.first_p50_ms, one.first_p95_ms,
+                 one.first_p99_ms, one.resumed_p50_ms, one.resumed_p95_ms)  # fmt: skip
         shown.add_row(
             str(one.sessions),
             "coupled" if one.coupled else "queue",
             str(one.decisions),
-            *(f"{value:.1f}" for value in (*times, one.first_p99_ms)),
+            *("" if value != value else f"{value:.1f}" for value in times),  # noqa: PLR0124 - NaN
             f"{one.stall_rate:.1%}",
             f"{one.on_time_rate:.1%}",
             str(one.stale_steps),
