@@ -23,6 +23,7 @@ from soundflow_data.library import Library, Sound
 from soundflow_data.ontology import load_proactive
 from soundflow_data.scene import Scene
 from soundflow_data.scenery import Scenery
+from soundflow_data.stage import Rewriter
 from soundflow_data.subtasks import Subtask
 from soundflow_data.timeline import SAMPLE_RATE, SceneType
 from soundflow_data.turns import rounds_of
@@ -101,6 +102,7 @@ def play_composite(
     gap_s: tuple[float, float],
     longest: int,
     attempt: int = 0,
+    rewriter: Rewriter | None = None,
 ) -> list[Subtask]:
     """Writes a composite stream.
 
@@ -113,6 +115,7 @@ def play_composite(
         gap_s: Range of the time between episodes.
         longest: Length in samples that it may not exceed; `scene.limit` is what it aims at.
         attempt: How many drafts of the stream have come to nothing.
+        rewriter: Words anew what users say, but not what is written down or translated.
 
     Returns:
         Its sub-tasks, the leading one first; none where this scene did not come to what was wanted.
@@ -120,7 +123,7 @@ def play_composite(
     Raises:
         Drop: The material does not have what it needs.
     """
-    composite = _Composite(scene, leading, kind, mix, wishes, gap_s, longest, attempt >= FRUGAL_FROM)
+    composite = _Composite(scene, leading, kind, mix, wishes, gap_s, longest, attempt >= FRUGAL_FROM, rewriter)
     if not composite.play():
         return []
     return [leading, *(task for task in composite.tasks if task is not leading)]
@@ -139,6 +142,7 @@ class _Composite:
         gap_s: tuple[float, float],
         longest: int,
         frugal: bool,
+        rewriter: Rewriter | None,
     ) -> None:
         self._scene = scene
         self._leading = leading
@@ -148,6 +152,7 @@ class _Composite:
         self._gap_s = gap_s
         self._longest = longest
         self._frugal = frugal
+        self._rewriter = scene.rewriter = rewriter
         self._aim = scene.limit
         self._told: dict[str, object] = {}
         self._told_after = 0
@@ -250,6 +255,7 @@ class _Composite:
         scene.begin_part()
         budget = scene.now + round(scene.dice.uniform(*PART_S) * SAMPLE_RATE)
         scene.limit = min(budget, self._longest if longest else self._aim)
+        scene.rewriter = self._rewriter if task.rewordable else None
         try:
             task.screenplay(scene)
         except Drop:
@@ -258,7 +264,7 @@ class _Composite:
             scene.rewind(mark)
             return False
         finally:
-            scene.limit = self._aim
+            scene.limit, scene.rewriter = self._aim, self._rewriter
         self.tasks.append(task)
         room = (self._longest if longest else self._aim) - self._reserve()
         if scene.end > room or self._num_turns() > self._most_turns() - keep or scene.finished > task.last:

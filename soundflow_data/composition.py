@@ -23,6 +23,7 @@ from soundflow_data.dice import Dice
 from soundflow_data.errors import Drop
 from soundflow_data.library import Library
 from soundflow_data.scene import Scene
+from soundflow_data.stage import Rewriter
 from soundflow_data.subtasks import Subtask
 from soundflow_data.targets import place
 from soundflow_data.timeline import (
@@ -83,6 +84,7 @@ def compose(
     language: str = "en",
     kind: SceneType = "single",
     mix: Mix | None = None,
+    rewriter: Rewriter | None = None,
 ) -> Timeline:
     """Plans one stream.
 
@@ -96,6 +98,7 @@ def compose(
         language: Language of the interaction; one that the sub-task can play.
         kind: `single` for episodes of the sub-task alone, else a composite that it leads.
         mix: What composites are made of.
+        rewriter: Words anew what users say, but not what is written down or translated.
 
     Raises:
         Drop: It cannot be made from this material, or not within the length that is allowed.
@@ -121,7 +124,9 @@ def compose(
         scene.pause(*conditions.lead_in_s)
         try:
             if composite is None or wishes is None:
-                played = [subtask] if _play_episodes(scene, subtask, conditions, longest=longest) else []
+                played = (
+                    [subtask] if _play_episodes(scene, subtask, conditions, longest=longest, rewriter=rewriter) else []
+                )
             else:
                 played = play_composite(
                     scene,
@@ -132,6 +137,7 @@ def compose(
                     gap_s=conditions.gap_s,
                     longest=longest,
                     attempt=attempt,
+                    rewriter=rewriter,
                 )
         except Drop as drop:
             if composite is None:
@@ -147,11 +153,14 @@ def compose(
     )
 
 
-def _play_episodes(scene: Scene, subtask: Subtask, conditions: Conditions, *, longest: int) -> bool:
+def _play_episodes(
+    scene: Scene, subtask: Subtask, conditions: Conditions, *, longest: int, rewriter: Rewriter | None
+) -> bool:
     """Writes as many episodes as fit; returns whether at least one did."""
     while True:
         mark = scene.mark()
         scene.begin_part()
+        scene.rewriter = rewriter if subtask.rewordable else None
         try:
             subtask.screenplay(scene)
         except Drop:

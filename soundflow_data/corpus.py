@@ -30,12 +30,14 @@ from soundflow_data.ontology import load_ontology
 from soundflow_data.recipe import VOICES, LoadedRecipe
 from soundflow_data.rendering import render_pcm
 from soundflow_data.resources import resource_path
+from soundflow_data.scenario.chat_rewriter import make_rewriter
 from soundflow_data.scenario.silence_auditor import Auditor, make_auditor, verify
 from soundflow_data.scenario.staging import Stager
 from soundflow_data.scenery import Scenery
 from soundflow_data.speech import Engine, EspeakEngine
 from soundflow_data.speech.service import SpeechService, SpeechSource, Unspoken
 from soundflow_data.speech.spoken_bank import SpokenBank
+from soundflow_data.stage import Rewriter
 from soundflow_data.subtasks import Subtask, load_subtask
 from soundflow_data.targets import Targets, project
 from soundflow_data.timeline import SceneType, Timeline
@@ -164,12 +166,17 @@ class Corpus:
                 language=spec.language,
                 kind=spec.kind,
                 mix=self.mix,
+                rewriter=self._rewriter,
             )
         except Unspoken as failed:
             raise Drop(f"speech: {failed.reason}", f"stream {spec.key!r}: {failed.detail}") from failed
         if spec.kind != "single":  # of several sub-tasks, nobody has planned all that is heard together
             verify(timeline, self._auditor)
         return timeline
+
+    @functools.cached_property
+    def _rewriter(self) -> Rewriter | None:
+        return make_rewriter(self.recipe.scenario)
 
     @functools.cached_property
     def _auditor(self) -> Auditor:

@@ -17,6 +17,8 @@ from soundflow_data.library import Rows
 from soundflow_data.recipe import Recipe
 from soundflow_data.speech import Voice
 
+FEWEST_VOICES = 3  # of a language in each split, where there are enough: a user, a visitor and somebody else
+
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):
     """What one split gets.
@@ -56,6 +58,7 @@ def divide(recipe: Recipe, banks: Mapping[str, Bank], voices: Mapping[str, Seque
     spoken = pa.table({"group": [v.id for v in everyone], "label": [f"voice:{v.language}" for v in everyone]})
     columns = pa.concat_tables([*tables, spoken.cast(pa.schema([("group", pa.string()), ("label", pa.string())]))])
     shared = assign_splits(columns["group"], columns["label"], recipe.splits, recipe.seed)
+    _spread_voices(shared, columns["group"], voices, len(names))
     for name, groups in placed.items():
         _follow(shared, columns["group"], groups, codes[name])
     start = 0
@@ -69,6 +72,28 @@ def divide(recipe: Recipe, banks: Mapping[str, Bank], voices: Mapping[str, Seque
         )
         for i, split in enumerate(names)
     }
+
+
+def _spread_voices(
+    codes: NDArray[np.int8], groups: pa.ChunkedArray, voices: Mapping[str, Sequence[Voice]], num_splits: int
+) -> None:
+    """Gives small splits voices of the largest, so that a user, a visitor and a third person can be told apart in each.
+
+    Only where there are enough voices for all; with a voice goes every row of a bank that it speaks.
+    """
+    for some in voices.values():
+        if len(some) < FEWEST_VOICES * num_splits:
+            continue
+        rows = {voice.id: np.flatnonzero(pc.equal(groups, voice.id).to_numpy()) for voice in some}
+        owners = {name: int(codes[own[-1]]) for name, own in rows.items()}
+        while True:
+            counts = np.bincount(list(owners.values()), minlength=num_splits)
+            poor, rich = int(counts.argmin()), int(counts.argmax())
+            if counts[poor] >= FEWEST_VOICES:
+                break
+            moved = next(name for name in reversed(owners) if owners[name] == rich)
+            owners[moved] = poor
+            codes[rows[moved]] = poor
 
 
 def _by_folds(recipe: Recipe, banks: Mapping[str, Bank]) -> dict[str, NDArray[np.int8]]:

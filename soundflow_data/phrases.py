@@ -74,6 +74,13 @@ def draw(template: str, dice: Dice, **slots: object) -> str:
         raise SubtaskError(f"phrase {template!r} has the slot {error}, which is not given (given: {given})") from error
 
 
+def fill(text: str, slots: Mapping[str, object]) -> str:
+    """Puts values into the slots of a text; other braces stay as they are."""
+    for name, value in slots.items():
+        text = text.replace(f"{{{name}}}", str(value))
+    return text
+
+
 def _draw(nodes: tuple[_Node, ...], dice: Dice) -> str:
     return "".join(node if isinstance(node, str) else _draw(dice.choice(node), dice) for node in nodes)
 

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from soundflow_data.composition import Conditions
 from soundflow_data.errors import RecipeError
 from soundflow_data.quality.check.limits import Checks
-from soundflow_data.scenario.settings import ScenarioSettings
+from soundflow_data.scenario.settings import PATIENCE, ScenarioSettings
 from soundflow_data.subtasks import find_subtask
 from soundflow_data.timeline import SAMPLE_RATE
 
@@ -249,6 +249,7 @@ class LoadedRecipe(BaseModel):
         # Which utterances there are counts by their own fingerprint, not how they were made and checked.
         voices = {"bank", "manifest", "check"} | ({"engine"} if others else set())
         exclude: dict[str, Any] = {"voices": voices, **dict.fromkeys(("limits", "checks", *others), True)}
+        exclude["scenario"] = {"chat": PATIENCE}
         data = self.recipe.model_dump(mode="json", exclude=exclude)
         data["banks"] = dict.fromkeys(self.recipe.banks)  # their own fingerprints count, not their paths
         files = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in self.subtasks.items()}

@@ -17,7 +17,7 @@ from soundflow_data.bank import Bank
 from soundflow_data.errors import Drop, SubtaskError
 from soundflow_data.library import Sound
 from soundflow_data.ontology import load_proactive
-from soundflow_data.phrases import draw
+from soundflow_data.phrases import draw, fill
 from soundflow_data.speech import spoken_form
 from soundflow_data.stage import Heard, Stage, event_of, shift
 from soundflow_data.texts import load_texts
@@ -28,6 +28,10 @@ T = TypeVar("T")
 
 class Scene(Stage):
     """One stream, as a sub-task writes on it; made by `compose`."""
+
+    def __init__(self, **stage: Any) -> None:
+        super().__init__(**stage)
+        self._bases: dict[str, tuple[str, Mapping[str, object]]] = {}  # phrases with their slots still open
 
     # -- chance ------------------------------------------------------------------------------------------------------
 
@@ -56,8 +60,13 @@ class Scene(Stage):
                 raise SubtaskError(
                     f"a phrase table has {sorted(table)}, but the scene is in {self.language!r}"
                 ) from None
-        text = draw(self.dice.choice(table), self.dice, **slots)
-        return text[:1].upper() + text[1:]
+        template = self.dice.choice(table)
+        if self.rewriter is None:
+            return _capital(draw(template, self.dice, **slots))
+        base = draw(template, self.dice, **{name: f"{{{name}}}" for name in slots})
+        text = _capital(fill(base, slots))
+        self._bases[text] = (base, slots)
+        return text
 
     def texts(self, name: str) -> Any:
         """Returns the table `recipes/texts/<name>.yaml`, the part of the scene's language where it is by language."""
@@ -285,6 +294,7 @@ class Scene(Stage):
             wait: Whether the person waits until the assistant has spoken.
         """
         language = language or self.language
+        text = self._reworded(text, language)
         voice = self._voice(speaker, language)
         utterance = self.library.speech.utter(text, voice)
         start = self._start(wait)
@@ -307,6 +317,14 @@ class Scene(Stage):
         )
         self._place(event, utterance.level_db, utterance.peak)
         return self._heard(recognisable=event.end)
+
+    def _reworded(self, text: str, language: str) -> str:
+        """Returns another wording of a phrase; texts that are no phrases, such as sentences to translate, stay."""
+        if self.rewriter is None or text not in self._bases:
+            return text
+        base, slots = self._bases[text]
+        keep = [slot for slot in (f"{{{name}}}" for name in slots) if slot in base]
+        return _capital(fill(self.rewriter.rewrite(base, language=language, dice=self.dice, keep=keep), slots))
 
     def recite(
         self,
@@ -447,6 +465,10 @@ class Scene(Stage):
     def instruct(self, text: str) -> None:
         """Gives the model a written instruction before the stream starts; the first one of a stream stays."""
         self.instruction = self.instruction or text
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _phrase_ends(heard: Heard, phrases: Sequence[tuple[str, str]]) -> list[int]:

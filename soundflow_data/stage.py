@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -61,6 +62,14 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     reply: str = ""
 
 
+class Rewriter(Protocol):
+    """Words texts anew; see `soundflow_data.scenario.chat_rewriter`."""
+
+    def rewrite(self, text: str, *, language: str, dice: Dice, keep: Sequence[str] = ()) -> str:
+        """Returns a wording of a text in which everything of `keep` stands as it is."""
+        ...
+
+
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
     """How far a scene was written at some moment."""
 
@@ -104,6 +113,7 @@ class Stage:
         self.mixed = False  # whether several sub-tasks share the stream
         self.limit = limit
         self.scenery: Scenery | None = None
+        self.rewriter: Rewriter | None = None  # of what users say in this episode
         self.company = Company(library.relations)
         self._promised: set[str] = set()
         self._part_start = 0

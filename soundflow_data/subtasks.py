@@ -65,6 +65,11 @@ class Subtask(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str = ""
 
     @property
+    def rewordable(self) -> bool:
+        """Whether what users say may be worded anew: not where their words are written down or translated."""
+        return self.ability not in ("real_time_asr", "streaming_translation")
+
+    @property
     def id(self) -> str:
         """`<ability>/<name>`, as recipes write it."""
         return f"{self.ability}/{self.name}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,6 +14,7 @@ from soundflow_data.bank.build import build_bank
 from soundflow_data.bank.readers.builtin_sounds import BuiltinSounds
 from soundflow_data.composites import ROUNDS_BACK, VERIFIED
 from soundflow_data.corpus import Corpus
+from soundflow_data.dice import Dice
 from soundflow_data.errors import Drop, RecipeError
 from soundflow_data.ontology import load_ontology
 from soundflow_data.quality.check.base import Known, Subject
@@ -23,7 +24,7 @@ from soundflow_data.rendering import render_pcm
 from soundflow_data.resources import resource_path
 from soundflow_data.scenario.silence_auditor import RuleAuditor, Verdict, Verdicts
 from soundflow_data.scenario.workshop import generated_id
-from soundflow_data.subtasks import load_subtask
+from soundflow_data.subtasks import builtin_subtasks, load_subtask
 from soundflow_data.targets import project
 from soundflow_data.timeline import NO_RESPONSE, Timeline, from_json, to_json
 from soundflow_pipelines.plan import make_plan
@@ -273,6 +274,31 @@ def test_a_silence_that_is_not_certain_drops_the_stream(
     with pytest.raises(Drop, match="one may think either way") as drop:
         corpus.compose(corpus.spec("train", 0))
     assert drop.value.reason == "silence that is ambiguous"
+
+
+class Shouting:
+    """A rewriter that can be told from the original, and notes what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, tuple[str, ...]]] = []
+
+    def rewrite(self, text: str, *, language: str, dice: Dice, keep: Sequence[str] = ()) -> str:
+        self.asked.append((text, tuple(keep)))
+        return "Listen! " + text
+
+
+def test_what_users_say_is_worded_anew_but_nothing_that_is_written_down(make: Callable[..., Corpus]) -> None:
+    corpus = make(kinds={"complex": 1.0}, history_review=1.0)
+    corpus.__dict__["_rewriter"] = rewriter = Shouting()
+    timelines = [corpus.compose(corpus.spec("train", i)) for i in range(4)]
+    said = [event.text for timeline in timelines for event in timeline.events if event.kind == "speech"]
+    assert any(text.startswith("Listen! ") for text in said)
+    assert not any("{" in text for text in said), "slots are filled after the rewriting"
+    assert any(keep for _, keep in rewriter.asked)
+    assert all(slot in text for text, keep in rewriter.asked for slot in keep)
+    assert not any(response.text.startswith("Listen!") for timeline in timelines for response in timeline.responses)
+    written = load_subtask(builtin_subtasks()["real_time_asr/english_asr"])
+    assert not written.rewordable
 
 
 def test_wishes_come_at_their_probabilities(make: Callable[..., Corpus]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
+from soundflow_data.corpus import Corpus
 from soundflow_data.errors import RecipeError, SubtaskError
 from soundflow_data.recipe import LoadedRecipe, load_recipe, load_resolved
 from soundflow_data.resources import resource_path
@@ -118,3 +120,11 @@ def test_the_fingerprint_follows_what_decides_the_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(resource_path("recipes").glob("*.yaml")), ids=lambda path: path.stem)
 def test_recipes_that_come_along_are_right(path: Path) -> None:
     assert load_recipe(path).recipe.name.replace("-", "_") == path.stem
+
+
+def test_small_splits_have_three_voices_and_no_voice_is_in_two(make_corpus: Callable[..., Corpus]) -> None:
+    corpus = make_corpus(splits={"train": 0.96, "validation": 0.02, "test": 0.02})
+    for language in ("en", "zh"):
+        voices = [{voice.id for voice in corpus.library(split).voices[language]} for split in corpus.recipe.splits]
+        assert min(map(len, voices)) == 3
+        assert sum(map(len, voices)) == len(set.union(*voices)) >= 10

@@ -32,19 +32,25 @@ class Coherent(StreamCheck):
         silent = {i for silence in timeline.silences for i in silence.events}
         for _ in answered & silent:
             yield "an event is answered and kept silent"
-        sounds = [(i, event) for i, event in enumerate(timeline.events) if event.label and event.kind != "speech"]
-        labels = {event.label for i, event in sounds if i in bound}
+        mentioned = {i for response in timeline.responses for i in response.events}
         cuts = sorted(end for i, end, _ in _answered_at(timeline) if timeline.events[i].kind == "speech")
+        sounds = [
+            (i, event, (event.label, sum(cut <= event.onset for cut in cuts)))
+            for i, event in enumerate(timeline.events)
+            if event.label and event.kind != "speech"
+        ]
         fates: dict[tuple[str, int], set[bool]] = defaultdict(set)
-        for i, event in sounds:
+        for i, _, stretch in sounds:
             if i in bound or i in silent:
-                stretch = sum(cut <= event.onset for cut in cuts)
-                fates[event.label, stretch].add(i in bound)
-            elif event.label in labels and i not in answered:
-                yield f"{_where(event)} is left open though others of its kind are answered"
+                fates[stretch].add(i in bound)
         for both in fates.values():
             if len(both) == 2:
                 yield "a sound is answered once and kept silent once under the same instruction"
+        labels = {label for (label, _), fate in fates.items() if True in fate}
+        for i, event, stretch in sounds:
+            waited_for = event.label in labels if event.kind == "noise" else True in fates.get(stretch, ())
+            if waited_for and i not in mentioned | silent:
+                yield f"{_where(event)} is left open though others of its kind are answered"
 
 
 def _answered_at(timeline: Timeline) -> Iterator[tuple[int, int, str]]:
