@@ -213,20 +213,31 @@ def test_a_good_clip_goes_before_one_to_be_mended(tmp_path: Path) -> None:
     assert {ground(grounder, "dog_bark", seed=seed).members[0].clip.id for seed in range(10)} == {"b"}
 
 
-def test_what_nothing_mends_is_rejected_and_made(tmp_path: Path) -> None:
-    recordings = [
-        Recording(id="a", label="dog_bark", pcm=CUT_OFF),
-        Recording(id="b", caption="dog bark heard by a cat meowing"),
-    ]
-    supply = Supply(library_of(write_bank(tmp_path / "b", recordings)))
-    cast = ground(Grounder(supply), "dog_bark")
+@pytest.mark.parametrize(
+    ("recording", "reason"),
+    [
+        (Recording(id="a", label="dog_bark", pcm=CUT_OFF), "ends inside the sound"),
+        (Recording(id="b", caption="dog bark heard by a cat meowing"), "another sound"),
+    ],
+)
+def test_what_nothing_mends_is_rejected_and_made(tmp_path: Path, recording: Recording, reason: str) -> None:
+    cast = ground(Grounder(Supply(library_of(write_bank(tmp_path / "b", [recording])))), "dog_bark")
     assert cast.outcomes == {"generated": 1}
-    assert cast.rejections == {"ends inside the sound": 1, "another sound": 1}
+    assert cast.rejections == {reason: 1}
     (member,) = cast.members
     assert member.bank == GENERATED
     assert member.clip.label == "dog_bark"
     assert (member.clip.corpus, member.clip.licence) == ("builtin", "CC0-1.0")
     assert member.clip.origin.startswith("builtin:dog_bark:")
+
+
+def test_the_sound_itself_goes_before_what_is_called_alike(tmp_path: Path) -> None:
+    others = [Recording(id=f"cat-{i}", label="cat_meow", caption="like a dog barking") for i in range(20)]
+    bank = write_bank(tmp_path / "b", [*others, Recording(id="dog", label="dog_bark", caption="in a large empty hall")])
+    for seed in range(5):
+        cast = ground(Grounder(Supply(library_of(bank))), "dog_bark", seed=seed)
+        assert [member.clip.id for member in cast.members] == ["dog"]
+        assert not cast.rejections
 
 
 def test_without_generation_or_a_kind_it_is_left_out(tmp_path: Path) -> None:

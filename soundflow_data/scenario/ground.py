@@ -6,7 +6,7 @@
                                                +-> left out      else nothing: "not grounded"
 
 A search that always took its best three would play the same three dogs in every stream. So the three are drawn from
-all clips that fit the query about as well as the best one (`retrieval.CLOSE`).
+all clips that are the sound and fit the query about as well as the best one (`retrieval.CLOSE`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ Outcome = Literal["accepted", "reprocessed", "generated"]
 NOT_GROUNDED: Final = "not grounded"
 SEEDS: Final = 16  # different recordings of each kind that a split generates; few, so that a worker can keep them
 _DURATIONS: Final = 4  # different lengths of a kind, of which each recording has one
-_PLACES: Final = 4 * TOP  # draws before a sub-event makes do with fewer than three proposals
+_DRAWS: Final = 4 * TOP  # before a sub-event makes do with fewer than three proposals
+_KEPT: Final = 1024  # queries of which is remembered which clips suit
 
 
 class Grounded(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +98,7 @@ class Grounder:
         self._workshop = workshop or Workshop(supply.library.banks, supply.ontology)
         self._verifier = verifier or Verifier(supply.identity)
         self._seeds = seeds
+        self._places: dict[tuple[str, str, tuple[str, ...]], list[int]] = {}
         self._made: dict[tuple[SubEvent, str, str], Verdict] = {}
 
     def ground(self, plan: ScenePlan, dice: Dice) -> Cast:
@@ -144,7 +146,7 @@ class Grounder:
     ) -> Grounded | None:
         """Returns the first proposal that is accepted, else the first one that TFJP mends."""
         mendable: list[tuple[Bank, int, Verdict]] = []
-        for bank, row in self._proposals(answer, taken, dice):
+        for bank, row in self._proposals(event, answer, taken, dice):
             verdict = self._verifier.verdict(event, bank, row)
             if verdict.decision == "accept":
                 return Grounded(
@@ -167,18 +169,35 @@ class Grounder:
             rejections[verdict.reason] += 1
         return None
 
-    def _proposals(self, answer: Answer, taken: set[tuple[str, str]], dice: Dice) -> list[tuple[Bank, int]]:
+    def _proposals(
+        self, event: SubEvent, answer: Answer, taken: set[tuple[str, str]], dice: Dice
+    ) -> list[tuple[Bank, int]]:
         """Draws three of the clips that fit best, those first that the scene does not use yet."""
-        found = answer.num_close if answer.num_close > TOP else min(TOP, len(answer.clips))
-        if found <= TOP:
-            places = list(range(found))
-        else:
-            places = list(dict.fromkeys(dice.integer(0, found - 1) for _ in range(_PLACES)))
-        hits = [self._retriever.hit(answer, place) for place in places]
+        places = self._suitable(event, answer)
+        if len(places) > TOP:
+            places = [places[dice.integer(0, len(places) - 1)] for _ in range(_DRAWS)]
+        hits = [self._retriever.hit(answer, place) for place in dict.fromkeys(places)]
         proposals = [(hit.bank, hit.row) for hit in hits]
         if taken:
             proposals.sort(key=lambda one: (one[0].name, one[0].clip(one[1]).id) in taken)
         return proposals[:TOP]
+
+    def _suitable(self, event: SubEvent, answer: Answer) -> list[int]:
+        """Returns the places of the clips that fit about as well as the best and are the sound, as far as is known.
+
+        Where none of them is, the next best three that are; where none is at all, the best three, for the verifier.
+        """
+        key = (event.query, event.label, event.tags)
+        if key not in self._places:
+            if len(self._places) >= _KEPT:
+                self._places.clear()
+            hits = (self._retriever.hit(answer, place) for place in range(len(answer.clips)))
+            clips = (hit.bank.clip(hit.row) for hit in hits)
+            same = [self._supply.identity.accepts(event, clip.label, clip.caption) for clip in clips]
+            places = [place for place, is_same in enumerate(same) if is_same]
+            close = [place for place in places if place < answer.num_close]
+            self._places[key] = close or places[:TOP] or list(range(min(TOP, len(same))))
+        return self._places[key]
 
     # -- clips that are made -------------------------------------------------------------------------------------------
 
