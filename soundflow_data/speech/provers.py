@@ -45,8 +45,8 @@ def make_recogniser(name: str, options: Mapping[str, str]) -> Recogniser:
     Args:
         name: `whisper` (faster-whisper), or `ctc` for greedy decoding with a CTC model.
         options: For `whisper`, `model` (a folder of a CTranslate2 model, or a name), `languages` (`en,zh` by default),
-            `compute_type` (`default`, `float16`, `int8` ...) and `batch_size`. For `ctc`, the model of each language
-            under `en` and `zh`, and `batch_s`. For both, `device`.
+            `compute_type` (`default`, `float16`, `int8` ...), `batch_size` and `beam_size`. For `ctc`, the model of
+            each language under `en` and `zh`, and `batch_s`. For both, `device`.
 
     Raises:
         SpeechError: There is no such recogniser, an option is unknown or wrong, or a model's folder lacks a file.

@@ -27,7 +27,7 @@ from soundflow_data.speech.model_files import (
 from soundflow_data.speech.proof import Spoken
 from soundflow_data.timeline import SAMPLE_RATE
 
-_OPTIONS: Final = ("model", "languages", "device", "compute_type", "batch_size")
+_OPTIONS: Final = ("model", "languages", "device", "compute_type", "batch_size", "beam_size")
 _USER: Final = "recogniser 'whisper'"
 _REVISION: Final = 1  # changes with whatever this package changes in the transcripts
 _BATCH_SIZE: Final = 8
@@ -44,13 +44,21 @@ class WhisperRecogniser:
     """Writes with faster-whisper, in batches; use `WhisperRecogniser.configure`."""
 
     def __init__(
-        self, model: Model, *, languages: tuple[Language, ...], device: str, compute_type: str, batch_size: int
+        self,
+        model: Model,
+        *,
+        languages: tuple[Language, ...],
+        device: str,
+        compute_type: str,
+        batch_size: int,
+        beam_size: int,
     ) -> None:
         self._model = model
         self._languages = languages
         self._device = device
         self._compute_type = compute_type
         self._batch_size = batch_size
+        self._beam_size = beam_size
 
     @classmethod
     def configure(cls, options: Mapping[str, str]) -> Self:
@@ -65,6 +73,7 @@ class WhisperRecogniser:
             device=options.get("device", ""),
             compute_type=options.get("compute_type", "default"),
             batch_size=max(int(number_option(options, "batch_size", _BATCH_SIZE, user=_USER)), 1),
+            beam_size=max(int(number_option(options, "beam_size", _BEAM_SIZE, user=_USER)), 1),
         )
 
     @property
@@ -75,7 +84,8 @@ class WhisperRecogniser:
     @property
     def version(self) -> str:
         """Changes with the model, the library and this module."""
-        return join_versions(f"{package_version('faster-whisper')}-r{_REVISION}", {"model": self._model})
+        library = f"{package_version('faster-whisper')}-r{_REVISION}-beam{self._beam_size}"
+        return join_versions(library, {"model": self._model})
 
     @property
     def languages(self) -> tuple[Language, ...]:
@@ -115,7 +125,7 @@ class WhisperRecogniser:
             language=language,
             clip_timestamps=clips,
             batch_size=self._batch_size,
-            beam_size=_BEAM_SIZE,
+            beam_size=self._beam_size,
             temperature=0.0,
             initial_prompt=PROMPTS[language],
         )
