@@ -34,6 +34,7 @@ from soundflow_data.timeline import SAMPLE_RATE
 
 _NEURAL = ("TTS", "torch", "whisperx")
 _BATCH = 16
+_NEURAL_TEXTS = 8
 _TOGETHER_S = 8.0
 
 
@@ -43,7 +44,7 @@ def run(setup: Setup) -> Result:
     rows = _espeak(setup, texts)
     neural = not setup.smoke and all(map(importlib.util.find_spec, _NEURAL))
     if neural:
-        rows += _neural(setup, texts)
+        rows += _neural(setup, texts[:_NEURAL_TEXTS])
     return Result(
         rows=rows,
         setting={"rounds": setup.rounds, "utterances": len(texts), "neural_models": "untrained" if neural else "none"},
@@ -106,7 +107,10 @@ def _neural(setup: Setup, texts: list[str]) -> list[Row]:
     voice = seal(_vits_voice(write_vits(models / "vits")))
     ctc = str(write_ctc(models / "ctc"))
     tools = NamedTools(
-        engine="coqui", engine_options={"device": "cpu"}, aligner="ctc", aligner_options={"en": ctc, "min_score": "0"}
+        engine="coqui",
+        engine_options={"device": "cpu"},
+        aligner="ctc",
+        aligner_options={"en": ctc, "min_score": "0.001"},
     )
     wanted = [_wanted(text, voice) for text in texts]
     opened = tools.open()
@@ -138,8 +142,8 @@ def _provers(rounds: int, ctc: str, texts: list[str]) -> list[Row]:
     length = sum(len(item.pcm) for item in items) / SAMPLE_RATE
     rows = []
     for what, work in (
-        ("CTC aligner", make_aligner("ctc", {"en": ctc, "min_score": "0"}).align),
-        ("WhisperX aligner", make_aligner("whisperx", {"en": ctc, "min_score": "0"}).align),
+        ("CTC aligner", make_aligner("ctc", {"en": ctc, "min_score": "0.001"}).align),
+        ("WhisperX aligner", make_aligner("whisperx", {"en": ctc, "min_score": "0.001"}).align),
         ("CTC recogniser", make_recogniser("ctc", {"en": ctc}).transcribe),
     ):
         _, load_s = _timed(partial(work, items[:1]))

@@ -154,16 +154,16 @@ class Maker:
     def _try(self, wanted: list[Wanted], attempt: int) -> Iterator[Result]:
         """Tries utterances once, in batches that follow each other through the stages."""
         speaking, aligning, checking = self._stages
-        running: list[Future[list[Result]]] = []
+        begun: list[Future[list[Result]]] = []
         for start in range(0, len(wanted), self._batch):
             spoken = speaking.submit(self._speak, wanted[start : start + self._batch], attempt)
             aligned = aligning.submit(_after, spoken, self._align)
-            running.append(checking.submit(_after, aligned, self._check))
+            begun += [spoken, aligned, checking.submit(_after, aligned, self._check)]
         try:
-            for future in running:
+            for future in begun[2::3]:
                 yield from future.result()
         finally:
-            for future in running:
+            for future in begun:  # when one stage does not work, nothing more is spoken in vain
                 future.cancel()
 
     # -- stages ------------------------------------------------------------------------------------------------------
