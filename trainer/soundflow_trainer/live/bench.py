@@ -1,6 +1,6 @@
 """Measures the runtime: streams are played in real time, and every decision is compared with the arrival of its chunk.
 
-- decision latency: from the arrival of a chunk's last sample to the decision on it
+- decision latency: from the arrival of a chunk's last sample to the decision on it, while the model listens
 - first-chunk latency: from the arrival of the chunk after which a response is due to its first piece of text
 - resumed latency: that of the first decision after a response, from the arrival of the chunk that it is about: how long
   what was heard meanwhile has waited, or with the queue, its newest chunk
@@ -143,7 +143,7 @@ def measure(
     events: Sequence[Sequence[Timed]], arrivals: Sequence[Sequence[float]], period: float, *, coupled: bool
 ) -> LiveMeasures:
     """Computes the measures from what happened in each session and when its chunks arrived."""
-    latencies: list[float] = []
+    listening: list[float] = []
     firsts: list[float] = []
     resumed: list[float] = []
     heard = in_time = stale = 0
@@ -154,9 +154,7 @@ def measure(
             event = timed.event
             if isinstance(event, Decided):
                 latency = timed.at - arrived[event.chunk]
-                latencies.append(latency)
-                if spoke:
-                    resumed.append(latency)
+                (resumed if spoke else listening).append(latency)
                 spoke = False
                 late = [timed.at - arrived[k] for k in range(event.chunk - event.stale, event.chunk + 1)]
                 in_time += sum(one <= period for one in late)
@@ -167,7 +165,8 @@ def measure(
             elif isinstance(event, Ended):
                 spoke = True
         heard += len(arrived)
-    decision, first, again = (_percentiles(values) for values in (latencies, firsts, resumed))
+    decision, first, again = (_percentiles(values) for values in (listening, firsts, resumed))
+    latencies = [*listening, *resumed]
     return LiveMeasures(
         sessions=len(events),
         coupled=coupled,
