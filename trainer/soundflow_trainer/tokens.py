@@ -36,7 +36,7 @@ class StreamTokenizer:
         missing = [token for token in SPECIAL if token not in known]
         if missing:
             raise SoundFlowError(
-                f"tokenizer {tokenizer.name_or_path!r} lacks {', '.join(missing)}; open it with `prepare` once, and "
+                f"tokenizer {tokenizer.name_or_path!r} lacks {', '.join(missing)}; open it with `prepare_tokenizer` once, and "
                 "save it with the model"
             )
         self._tokenizer = tokenizer
