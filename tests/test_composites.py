@@ -342,6 +342,9 @@ def test_a_plan_says_what_composites_lack(tmp_path: Path) -> None:
     corpus = Corpus(load_recipe(tmp_path / "dogs.yaml"), {"dogs": Bank.open(tmp_path / "dogs")})
     (problem,) = make_plan(corpus).problems
     assert "composites.proactive is 0.3, and split 'train' has no sound on which" in problem
+    alone = load_recipe(tmp_path / "dogs.yaml", ["scenario.generation=false", "composites.proactive=0"])
+    (problem,) = make_plan(Corpus(alone, {"dogs": Bank.open(tmp_path / "dogs")})).problems
+    assert "scenarios need at least 3 kinds of sound that the ontology knows, and split 'train' has 1" in problem
 
 
 def test_the_published_composition_comes_with_soundflow() -> None:

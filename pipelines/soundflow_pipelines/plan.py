@@ -23,6 +23,8 @@ from soundflow_data.errors import Drop, SubtaskError
 from soundflow_data.library import Library
 from soundflow_data.ontology import load_proactive
 from soundflow_data.recipe import LoadedRecipe
+from soundflow_data.scenario.plan import FEWEST_EVENTS
+from soundflow_data.scenario.supply import Supply
 from soundflow_data.shards import plan_shards
 from soundflow_data.shards.record import encode_record, make_record
 from soundflow_data.subtasks import NEEDS, Subtask, load_subtask
@@ -287,6 +289,12 @@ def _missing_for_composites(corpus: Corpus, plan: Plan) -> Iterator[str]:
             yield (
                 f"composites need sounds on which an assistant keeps silent, and split {split!r} has none; add a bank "
                 "of sounds, or leave `composites` out"
+            )
+        supply = Supply(library, generation=corpus.recipe.scenario.generation)
+        if "scenario" in composites.kinds and len(supply.labels) < FEWEST_EVENTS:
+            yield (
+                f"scenarios need at least {FEWEST_EVENTS} kinds of sound that the ontology knows, and split {split!r} has "
+                f"{len(supply.labels)}; add a bank of sounds, or set scenario.generation to true"
             )
         if composites.proactive and not library.sounds("en", labels=tuple(dangers)):
             yield (
