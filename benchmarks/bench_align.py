@@ -103,10 +103,10 @@ def train_aligner(folder: Path, language: Language, *, number: int, epochs: int,
     texts = small.sentences(number, language=language, seed=1)
     spaced = language == "en"
     letters = small.ENGLISH if spaced else _characters(language)
-    tokens = small.vocabulary(letters, separator=spaced)
-    model = small.small_ctc(letters, separator=spaced)
+    tokens = small.vocabulary(letters)
+    model = small.small_ctc(letters)
     utterances = small.speak_texts(texts, load_voices(language)[:voices])
-    small.train_places(model, utterances, tokens, epochs=epochs)
+    small.train_places(model, utterances, tokens, epochs=epochs, spaced=spaced)
     small.save_ctc(model, folder, tokens)
 
 

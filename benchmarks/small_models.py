@@ -72,11 +72,11 @@ def phrases(words: Sequence[str], number: int, *, seed: int) -> list[str]:
     return [" ".join(rng.choice(words, rng.integers(3, 7))) for _ in range(number)]
 
 
-def small_ctc(letters: str, *, hidden: int = 96, layers: int = 2, seed: int = 0, separator: bool = True) -> Any:
+def small_ctc(letters: str, *, hidden: int = 96, layers: int = 2, seed: int = 0) -> Any:
     """Returns an untrained `Wav2Vec2ForCTC` with frames of 20 ms."""
     torch.manual_seed(seed)
     config = Wav2Vec2Config(
-        vocab_size=len(vocabulary(letters, separator=separator)),
+        vocab_size=len(vocabulary(letters)),
         hidden_size=hidden,
         num_hidden_layers=layers,
         num_attention_heads=4,
@@ -105,16 +105,27 @@ def small_ctc(letters: str, *, hidden: int = 96, layers: int = 2, seed: int = 0,
     return model
 
 
-def vocabulary(letters: str, *, separator: bool = True) -> dict[str, int]:
+def vocabulary(letters: str) -> dict[str, int]:
     """Returns the tokens of a model that writes these letters."""
-    return {name: token for token, name in enumerate([_BLANK, *([_SEPARATOR] if separator else []), *letters])}
+    return {name: token for token, name in enumerate([_BLANK, _SEPARATOR, *letters])}
 
 
-def train_places(model: Any, utterances: Sequence[Utterance], tokens: dict[str, int], *, epochs: int) -> None:
-    """Teaches a model what to write in every frame, from the exact times of words."""
+def train_places(
+    model: Any, utterances: Sequence[Utterance], tokens: dict[str, int], *, epochs: int, spaced: bool = True
+) -> None:
+    """Teaches a model what to write in every frame, from the exact times of words.
+
+    Args:
+        model: What `small_ctc` returns.
+        utterances: What it hears.
+        tokens: Its vocabulary.
+        epochs: How often it hears them.
+        spaced: Whether it writes a separator after each word; models for Mandarin have one and do not use it.
+    """
+    written = {name: token for name, token in tokens.items() if spaced or name != _SEPARATOR}
     frames = _frames(model, utterances)
     wanted = [
-        torch.from_numpy(_labels(one.speech.words, len(x), tokens)) for one, x in zip(utterances, frames, strict=True)
+        torch.from_numpy(_labels(one.speech.words, len(x), written)) for one, x in zip(utterances, frames, strict=True)
     ]
     weights = torch.ones(len(tokens))
     weights[0] = _BLANK_WEIGHT

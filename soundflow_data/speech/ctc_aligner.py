@@ -119,7 +119,8 @@ class CtcAligner:
             found: list[Found | None] = [Found(start=0, end=1, score=1) if one else None for one in letters]
             return conclude(item, words, found)
         spelled = [[alphabet.tokens[letter] for letter in one] for one in letters]
-        gap = [] if alphabet.separator is None else [alphabet.separator]
+        # Models for Mandarin have a separator too, but nobody pauses or writes a space between characters.
+        gap = [] if alphabet.separator is None or item.language == "zh" else [alphabet.separator]
         tokens = [token for one in spelled for token in (*one, *gap)]
         needed = len(tokens) + sum(one == other for one, other in itertools.pairwise(tokens))
         if needed > len(table):
