@@ -330,6 +330,10 @@ def test_what_stays_broken_drops_its_streams(
     assert dropped == [f"speech: {reason}"] * job.drops.total()
     assert dropped
     asked = tools.asked()
+    known = start(small, sounds, out, tools)
+    assert known.recall()
+    assert known.drops == job.drops
+    assert not start(load_recipe(small.path, ["streams=5"]), sounds, out, tools).recall()  # which of the six drop?
     fill(small, sounds, out, tools)
     assert tools.asked() == asked  # what has failed is not tried again ...
     mended = fill(small, sounds, out, tools, again=True)

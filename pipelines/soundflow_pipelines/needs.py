@@ -140,7 +140,7 @@ def check_spoken(corpus: Corpus) -> None:
     """
     spoken = corpus.spoken
     streams = corpus.recipe.streams_of_splits()
-    if spoken is None or spoken.complete_for(corpus.plan_fingerprint, streams):
+    if spoken is None or spoken.coverage(corpus.plan_fingerprint, streams) is not None:
         return
     speech = NeededSpeech(version=spoken.source.engine_version, banks=corpus.open_banks, failed=spoken.failed)
     planned = Corpus(corpus.loaded, corpus.open_banks, speech=speech)

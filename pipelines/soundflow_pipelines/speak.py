@@ -198,15 +198,17 @@ class Speaking:
         older = open_older(self.out, self._source)
         return older.bank.info if older is not None else None
 
-    @property
-    def complete(self) -> bool:
-        """Whether the bank is known to have everything already."""
+    def recall(self) -> bool:
+        """Tells whether the bank is known to have everything already; `drops` are then those of that time."""
         older = open_older(self.out, self._source)
+        if older is None or self._again or older.source.voices != self._source.voices:
+            return False
         wanted = self.corpus.recipe.streams_of_splits()
-        same = older is not None and older.source.voices == self._source.voices
-        return (
-            same and not self._again and older is not None and older.complete_for(self.corpus.plan_fingerprint, wanted)
-        )
+        coverage = older.coverage(self.corpus.plan_fingerprint, wanted)
+        if coverage is None or (coverage.drops and coverage.streams != wanted):  # which of them, nobody remembers
+            return False
+        self.drops.update(coverage.drops)
+        return True
 
     @property
     def num_unsettled(self) -> int:
@@ -314,7 +316,12 @@ class Speaking:
         """Notes in the bank that it is complete for the recipe, and which voices it has now."""
         if self.info is not None:
             streams = self.corpus.recipe.streams_of_splits()
-            coverage = Coverage(recipe=self.corpus.recipe.name, plan=self.corpus.plan_fingerprint, streams=streams)
+            coverage = Coverage(
+                recipe=self.corpus.recipe.name,
+                plan=self.corpus.plan_fingerprint,
+                streams=streams,
+                drops=dict(self.drops),
+            )
             note_coverage(self.out, coverage, self._source.voices)
 
     def _remove_leftovers(self) -> None:

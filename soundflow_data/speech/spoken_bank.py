@@ -33,11 +33,13 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
         recipe: Name of the recipe, for people.
         plan: What decides the plan of any one stream (`Corpus.plan_fingerprint`).
         streams: How many of each split, from the first.
+        drops: Those of them that cannot be made, by reason.
     """
 
     recipe: str
     plan: str
     streams: dict[str, int]
+    drops: dict[str, int] = {}
 
     def holds(self, plan: str, streams: Mapping[str, int]) -> bool:
         """Tells whether these streams are among them."""
@@ -99,9 +101,9 @@ class SpokenBank:
         identity = [self.bank.fingerprint, self.source.engine_version, self.source.voices, sorted(self.failed.items())]
         return hashlib.sha256(msgspec.json.encode(identity)).hexdigest()
 
-    def complete_for(self, plan: str, streams: Mapping[str, int]) -> bool:
-        """Tells whether it is known to have every utterance of these streams."""
-        return any(coverage.holds(plan, streams) for coverage in self.source.complete_for)
+    def coverage(self, plan: str, streams: Mapping[str, int]) -> Coverage | None:
+        """Returns what says that every utterance of these streams is here; None where that is not known."""
+        return next((one for one in self.source.complete_for if one.holds(plan, streams)), None)
 
 
 def read_source(bank: Bank) -> SpokenSource:

@@ -179,7 +179,7 @@ def _open_workers(kind: Kind, workers: int | None, alone: int, address: str | No
 
 def _fill(terminal: Terminal, job: Speaking, crew: Executor) -> float:
     """Plans and speaks in turns until nothing is missing; returns the seconds that speaking took."""
-    if job.complete:
+    if job.recall():
         terminal.note(f"{job.out} has every utterance of {job.corpus.recipe.name} already")
         return 0.0
     elapsed_s = 0.0
