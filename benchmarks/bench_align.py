@@ -156,17 +156,18 @@ def judge(aligner: Aligner, utterances: Sequence[Utterance], language: Language)
 
 
 def _rows(label: str, quality: Quality, *, goal: bool) -> list[Row]:
-    errors = quality.errors_ms or [math.inf]
+    errors = quality.errors_ms
+    median, high = np.percentile(errors, (50, 90)) if errors else (math.inf, math.inf)  # nothing was aligned
     return [
         Row(
             what=f"{label}: median error of a boundary",
-            value=float(np.median(errors)),
+            value=float(median),
             unit="ms",
             goal=Goal("<=", 40) if goal else None,
         ),
         Row(
             what=f"{label}: 90th percentile",
-            value=float(np.percentile(errors, 90)),
+            value=float(high),
             unit="ms",
             goal=Goal("<=", 100) if goal else None,
         ),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import pickle
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from soundflow_data.speech import EspeakEngine, load_voices
 from soundflow_data.speech import alignment_rules as rules
 from soundflow_data.speech.ctc_model import letters_of, read_alphabet
 from soundflow_data.speech.proof import Alignment, Spoken
+from soundflow_data.speech.provers import make_aligner, make_recogniser
 from soundflow_data.speech.segments import words_of
 from soundflow_data.timeline import Word
 
@@ -154,3 +157,13 @@ def test_words_are_spelled_with_what_a_model_knows() -> None:
     assert tokens.letters("xyz") == ""
     assert letters_of("", {"a": 1}) == ""
     assert read_alphabet({"[PAD]": 0, "a": 1}, blank=0, separator=None).separator is None
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="the packages are installed here")
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [(make_aligner, "whisperx"), (make_aligner, "ctc"), (make_recogniser, "whisper"), (make_recogniser, "ctc")],
+)
+def test_without_the_speech_environment_the_message_says_how_to_get_it(make: Callable[..., object], name: str) -> None:
+    with pytest.raises(SpeechError, match=rf"'{name}' needs .*, not installed here; .*`make speech`"):
+        make(name, {"model" if name == "whisper" else "en": "some-model"})

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import bench_align
 from benchmarks import small_models as small
 from benchmarks.bench_align import judge
+from benchmarks.material import Setup
 from soundflow_data.errors import SpeechError
 from soundflow_data.speech import EspeakEngine, load_voices, spoken_form
 from soundflow_data.speech import alignment_rules as rules
@@ -247,3 +249,11 @@ def test_a_version_tells_models_apart(english_ctc: Path, mandarin_ctc: Path) -> 
     )
     assert one == same != other
     assert one.startswith("torchaudio-")
+
+
+def test_the_benchmark_runs(tmp_path: Path) -> None:
+    result = bench_align.run(Setup(work=tmp_path, smoke=True))
+    # So little trained, a model may find nothing at all; that is a missed goal, not a number.
+    assert not any(np.isnan(row.value) for row in result.rows)
+    assert sum(row.goal is not None for row in result.rows) == 8
+    assert not list(tmp_path.iterdir())
