@@ -257,3 +257,37 @@ def test_the_benchmark_runs(tmp_path: Path) -> None:
     assert not any(np.isnan(row.value) for row in result.rows)
     assert sum(row.goal is not None for row in result.rows) == 8
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ALIGNERS)
+def test_models_in_the_shape_of_published_ones(name: str, tmp_path: Path) -> None:
+    """Capital letters, special tokens, seven convolutions with group norm, audio of unit variance."""
+    import torch  # noqa: PLC0415
+    from transformers import (  # noqa: PLC0415
+        Wav2Vec2Config,
+        Wav2Vec2CTCTokenizer,
+        Wav2Vec2FeatureExtractor,
+        Wav2Vec2ForCTC,
+        Wav2Vec2Processor,
+    )
+
+    tokens = ["<pad>", "<s>", "</s>", "<unk>", "|", *small.ENGLISH.upper()]
+    (tmp_path / "vocab.json").write_text(json.dumps({token: i for i, token in enumerate(tokens)}))
+    extractor = Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=False)
+    tokenizer = Wav2Vec2CTCTokenizer(str(tmp_path / "vocab.json"))
+    Wav2Vec2Processor(feature_extractor=extractor, tokenizer=tokenizer).save_pretrained(tmp_path / "model")
+    torch.manual_seed(0)
+    config = Wav2Vec2Config(
+        vocab_size=len(tokens), hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+        conv_dim=(16,) * 7, num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=2,
+    )  # fmt: skip
+    Wav2Vec2ForCTC(config).save_pretrained(tmp_path / "model")
+    aligner = make_aligner(name, {"en": str(tmp_path / "model"), "device": "cpu"} | ANY_SCORE)
+    items = [say("Yes."), say("The doctor wrote to him."), say("No.")]
+    results = align(aligner, *items)
+    assert results == align(aligner, *items)
+    # It has learned nothing, so its words lie anywhere; what matters is that it knows them all.
+    assert {rules.MISSING, rules.NO_MODEL}.isdisjoint(reasons(results))
+    (refused,) = align(aligner, Spoken(pcm=items[0].pcm[2000:2300], text="yes", language="en"))
+    assert isinstance(refused, SpeechError)
+    assert refused.reason == rules.TOO_SHORT
