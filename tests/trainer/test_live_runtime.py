@@ -167,6 +167,9 @@ def test_largest_load_is_found():
     for limit in (0, 1, 2, 5, 8, 13):
         assert largest_load(machine(limit), most=16)[0] == limit
     assert largest_load(machine(99), most=16)[0] == 16
+    stalls = iter([False, True, False, False, True, False])  # no number stalls twice
+    _, measured = largest_load(lambda count: machine(count - next(stalls))(count), most=8)
+    assert [one.sessions for one in measured] == [1, 2, 2, 4, 8, 8]
 
 
 def test_playback_in_real_time(model, tokenizer):

@@ -36,8 +36,8 @@ class StreamTokenizer:
         missing = [token for token in SPECIAL if token not in known]
         if missing:
             raise SoundFlowError(
-                f"tokenizer {tokenizer.name_or_path!r} lacks {', '.join(missing)}; open it with `prepare_tokenizer` once, and "
-                "save it with the model"
+                f"tokenizer {tokenizer.name_or_path!r} lacks {', '.join(missing)}; open it with `prepare_tokenizer` "
+                "once, and save it with the model"
             )
         self._tokenizer = tokenizer
         self.pad, self.silent, self.response, self.eos, self.audio = (known[token] for token in SPECIAL)

@@ -115,7 +115,9 @@ class SlotView:
         starts = torch.tensor([cache.lengths[slot] for slot in slots], device=device)
         self._cache = cache
         self._slots = torch.tensor(list(slots), device=device)
-        self._all = list(slots) == list(range(len(cache.lengths)))
+        # Slots side by side are read where they lie; others have to be copied together.
+        first, after = slots[0], slots[-1] + 1
+        self._side_by_side = slice(first, after) if list(slots) == list(range(first, after)) else None
         self.positions_RL = starts.unsqueeze(1) + torch.arange(longest, device=device)
         self._end = min(cache.capacity, int(self.positions_RL.max()) + 1)
         # A padded position may lie past the end of the buffer; it is folded onto the last one, which is free then.
@@ -128,9 +130,8 @@ class SlotView:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Stores new keys and values and returns all of these slots, as `transformers` caches do."""
         all_keys, all_values = self._cache.write(layer_idx, self._slots.unsqueeze(1), self._columns, keys, values)
-        if self._all:
-            return all_keys[:, :, : self._end], all_values[:, :, : self._end]
-        return all_keys[self._slots, :, : self._end], all_values[self._slots, :, : self._end]
+        chosen = self._slots if self._side_by_side is None else self._side_by_side
+        return all_keys[chosen, :, : self._end], all_values[chosen, :, : self._end]
 
     def get_seq_length(self, _layer: int = 0) -> int:
         """Returns 0: positions and masks are given in full."""
