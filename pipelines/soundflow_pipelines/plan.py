@@ -293,8 +293,8 @@ def _missing_for_composites(corpus: Corpus, plan: Plan) -> Iterator[str]:
         supply = Supply(library, generation=corpus.recipe.scenario.generation)
         if "scenario" in composites.kinds and len(supply.labels) < FEWEST_EVENTS:
             yield (
-                f"scenarios need at least {FEWEST_EVENTS} kinds of sound that the ontology knows, and split {split!r} has "
-                f"{len(supply.labels)}; add a bank of sounds, or set scenario.generation to true"
+                f"scenarios need at least {FEWEST_EVENTS} kinds of sound that the ontology knows, and split {split!r} "
+                f"has {len(supply.labels)}; add a bank of sounds, or set scenario.generation to true"
             )
         if composites.proactive and not library.sounds("en", labels=tuple(dangers)):
             yield (
