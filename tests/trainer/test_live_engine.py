@@ -94,6 +94,31 @@ def test_sessions_side_by_side_do_not_disturb_each_other(overfitted, tokenizer, 
     assert together == alone
 
 
+@pytest.mark.parametrize("slots", [[0, 1, 2], [1], [0, 2]])
+def test_slots_of_different_lengths_do_not_disturb_each_other(overfitted, tokenizer, slots):
+    """Side by side or with others between them; each must give what it gives alone in a cache of its own."""
+    generator = torch.Generator().manual_seed(0)
+    past = [torch.randn(1, length, 32, generator=generator) for length in (7, 30, 19)]
+    new = [torch.randn(1, 4, 32, generator=generator) for _ in range(3)]
+    engine = Engine(overfitted, tokenizer, EngineSettings(sessions=3))
+
+    def feed(cache, slots, embedded):
+        view = cache.view(slots, [rows.shape[1] for rows in embedded])
+        hidden = overfitted.decode(torch.cat(embedded), view.positions_RL, view.mask, cache=view)
+        for slot in slots:
+            cache.lengths[slot] += embedded[0].shape[1]
+        return hidden
+
+    with torch.inference_mode():
+        for slot in range(3):
+            feed(engine._cache, [slot], [past[slot]])
+        together = feed(engine._cache, slots, [new[slot] for slot in slots])
+        for row, slot in enumerate(slots):
+            alone = Engine(overfitted, tokenizer)._cache
+            feed(alone, [0], [past[slot]])
+            torch.testing.assert_close(together[row : row + 1], feed(alone, [0], [new[slot]]), atol=1e-5, rtol=1e-4)
+
+
 def test_cached_logits_are_the_offline_logits(overfitted, tokenizer, streams):
     """Every position in turn through the cache against one pass over the whole sequence."""
     stream = streams[0]

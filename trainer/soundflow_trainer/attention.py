@@ -18,6 +18,8 @@ NAME: Final = "soundflow_packed"
 Span = tuple[int, bool]  # number of positions, and whether they are a stream (padding otherwise)
 Spans = tuple[tuple[Span, ...], ...]  # row by row; the spans of a row fill it
 
+Rows = tuple[torch.Tensor, ...]  # keys or values row by row, each (1, heads, keys, values per head)
+
 
 def spans_of(segments_RL: torch.Tensor) -> Spans:
     """Returns how long each stream is, row by row; segment 0 is padding."""
@@ -31,8 +33,8 @@ def spans_of(segments_RL: torch.Tensor) -> Spans:
 def packed_attention(
     module: nn.Module,
     query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
+    key: torch.Tensor | Rows,
+    value: torch.Tensor | Rows,
     attention_mask: torch.Tensor | None,
     *,
     spans: Spans | None = None,
@@ -44,7 +46,7 @@ def packed_attention(
     Args:
         module: The attention layer, whose key-value heads are shared by groups of query heads.
         query: (rows, heads, positions, values per head).
-        key: (rows, key-value heads, keys, values per head).
+        key: (rows, key-value heads, keys, values per head), or, with a mask, row by row with as many keys as each has.
         value: As `key`.
         attention_mask: Only used without spans.
         spans: How long the streams are.
@@ -56,6 +58,8 @@ def packed_attention(
     """
     if spans is None and attention_mask is not None:
         return _attend_under_mask(query, key, value, attention_mask, scaling), None
+    assert not isinstance(key, tuple)
+    assert not isinstance(value, tuple)
     if spans is None:
         output, _ = sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **settings)
         return output, None
@@ -66,13 +70,16 @@ def packed_attention(
 
 
 def _attend_under_mask(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor, scale: float | None
+    query: torch.Tensor, key: torch.Tensor | Rows, value: torch.Tensor | Rows, mask: torch.Tensor, scale: float | None
 ) -> torch.Tensor:
     """Returns (rows, positions, heads, values per head); keys and values are read where they lie.
 
     The query heads that share a key-value head stand one after the other as if they were more positions of one head.
     Copying keys and values for each of them is what takes longest when a session's cache is full.
     """
+    if isinstance(key, tuple) or isinstance(value, tuple):
+        rows = zip(query.split(1), key, value, mask.split(1), strict=True)
+        return torch.cat([_attend_under_mask(q, k, v, m[..., : k.shape[2]], scale) for q, k, v, m in rows])
     shared, positions = key.shape[1], query.shape[2]
     folded = query.unflatten(1, (shared, -1)).flatten(2, 3)
     masks = mask.repeat(1, 1, folded.shape[2] // positions, 1)

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import torch
 
 from soundflow_data.errors import SoundFlowError
+from soundflow_trainer.attention import Rows
 from soundflow_trainer.model import AudioInteractionModel
 
 
@@ -115,11 +116,13 @@ class SlotView:
         starts = torch.tensor([cache.lengths[slot] for slot in slots], device=device)
         self._cache = cache
         self._slots = torch.tensor(list(slots), device=device)
-        # Slots side by side are read where they lie; others have to be copied together.
+        # Slots side by side are one tensor as they lie; others are read one by one, which is quicker than copying them.
         first, after = slots[0], slots[-1] + 1
         self._side_by_side = slice(first, after) if list(slots) == list(range(first, after)) else None
+        self._chosen = list(slots)
         self.positions_RL = starts.unsqueeze(1) + torch.arange(longest, device=device)
-        self._end = min(cache.capacity, int(self.positions_RL.max()) + 1)
+        self._ends = [min(cache.capacity, cache.lengths[slot] + longest) for slot in slots]
+        self._end = max(self._ends)
         # A padded position may lie past the end of the buffer; it is folded onto the last one, which is free then.
         self._columns = self.positions_RL.clamp(max=cache.capacity - 1)
         self.mask = torch.arange(self._end, device=device) <= self.positions_RL.unsqueeze(-1)
@@ -127,11 +130,16 @@ class SlotView:
 
     def update(
         self, keys: torch.Tensor, values: torch.Tensor, layer_idx: int, _settings: object = None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    ) -> tuple[torch.Tensor | Rows, torch.Tensor | Rows]:
         """Stores new keys and values and returns all of these slots, as `transformers` caches do."""
         all_keys, all_values = self._cache.write(layer_idx, self._slots.unsqueeze(1), self._columns, keys, values)
-        chosen = self._slots if self._side_by_side is None else self._side_by_side
-        return all_keys[chosen, :, : self._end], all_values[chosen, :, : self._end]
+        if self._side_by_side is not None:
+            return all_keys[self._side_by_side, :, : self._end], all_values[self._side_by_side, :, : self._end]
+        places = list(zip(self._chosen, self._ends, strict=True))
+        return (
+            tuple(all_keys[slot : slot + 1, :, :end] for slot, end in places),
+            tuple(all_values[slot : slot + 1, :, :end] for slot, end in places),
+        )
 
     def get_seq_length(self, _layer: int = 0) -> int:
         """Returns 0: positions and masks are given in full."""
