@@ -187,7 +187,7 @@ def test_pieces_make_the_same_run(recipe: Path, out: Path, tmp_path: Path) -> No
 def test_an_interrupted_run_says_how_to_resume_and_does(
     make_recipe: Callable[..., LoadedRecipe], tmp_path: Path
 ) -> None:
-    recipe = make_recipe(streams=60, streams_per_shard=1, limits={"max_drop_share": 1.0}).path
+    recipe = make_recipe(streams=300, streams_per_shard=1, limits={"max_drop_share": 1.0}).path
     words = ("run", recipe, tmp_path / "out", "--workers", "1", "--executor", "local", "--no-picture")
     command = [sys.executable, "-c", "from soundflow_pipelines.cli import main; main()", *map(str, words)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
