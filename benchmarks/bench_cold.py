@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from functools import partial
 
 import msgspec
-from soundflow_pipelines.synthesize import make_shard
 
 from benchmarks.material import MINUTE, Setup, cold_corpus, identity, shards
 from benchmarks.measure import Case, Timing, interleave
@@ -19,6 +18,7 @@ from benchmarks.report import Goal, Result, Row
 from soundflow_data.corpus import Corpus
 from soundflow_data.shards import LocalStorage
 from soundflow_data.timeline import SAMPLE_RATE
+from soundflow_pipelines.synthesize import make_shard
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from soundflow_pipelines.executor import Executor, LocalProcesses
-from soundflow_pipelines.synthesize import Job
 
 from benchmarks.large_bank import large_bank
 from benchmarks.material import Setup, executors, identity, recipe_of, shards
@@ -21,6 +19,8 @@ from soundflow_data.bank import Bank
 from soundflow_data.corpus import Corpus
 from soundflow_data.recipe import LoadedRecipe
 from soundflow_data.shards import Receipt, plan_shards
+from soundflow_pipelines.executor import Executor, LocalProcesses
+from soundflow_pipelines.synthesize import Job
 
 LIMIT_MB = 500
 

@@ -13,13 +13,12 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from soundflow_pipelines.synthesize import make_shard
-
 from benchmarks.material import MINUTE, Setup, identity, shards, warm_corpus
 from benchmarks.measure import Case, Timings, interleave, median, ratio
 from benchmarks.peers.plan import export_clips, plan_for_peers
 from benchmarks.report import Goal, Result, Row
 from soundflow_data.shards import LocalStorage
+from soundflow_pipelines.synthesize import make_shard
 
 REQUIRES = ("lhotse", "librosa")
 

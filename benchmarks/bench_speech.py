@@ -15,9 +15,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from soundflow_pipelines.executor import InProcess
-from soundflow_pipelines.speak import NamedTools, open_speaking, without_bank
-
 from benchmarks.material import Setup, cold_corpus
 from benchmarks.measure import Case, Measured, interleave, median, ratio
 from benchmarks.report import Goal, Result, Row
@@ -30,6 +27,8 @@ from soundflow_data.speech.making import Maker, Rules, Wanted
 from soundflow_data.speech.proof import Spoken
 from soundflow_data.speech.provers import make_aligner, make_recogniser
 from soundflow_data.timeline import SAMPLE_RATE
+from soundflow_pipelines.executor import InProcess
+from soundflow_pipelines.speak import NamedTools, open_speaking, without_bank
 
 _NEURAL = ("TTS", "torch", "whisperx")
 _BATCH = 16

@@ -16,7 +16,6 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 import soundfile as sf
-from soundflow_pipelines.synthesize import make_shard
 
 from benchmarks.every_subtask import corpus_of, names
 from benchmarks.material import MINUTE, Setup, identity, shards
@@ -28,6 +27,7 @@ from soundflow_data.errors import Drop
 from soundflow_data.shards import LocalStorage
 from soundflow_data.targets import project
 from soundflow_data.timeline import SAMPLE_RATE, Timeline
+from soundflow_pipelines.synthesize import make_shard
 
 
 def run(setup: Setup) -> Result:

@@ -15,7 +15,6 @@ from functools import partial
 from typing import Any
 
 import soundfile as sf
-from soundflow_pipelines.synthesize import make_shard
 
 from benchmarks.material import MINUTE, Setup, identity, shards, warm_corpus
 from benchmarks.measure import Case, Laps, Timing, Timings, interleave, median, ratio
@@ -26,6 +25,7 @@ from soundflow_data.corpus import Corpus
 from soundflow_data.shards import LocalStorage, PendingFile, Receipt, ShardSpec, ShardWriter
 from soundflow_data.targets import project
 from soundflow_data.timeline import SAMPLE_RATE
+from soundflow_pipelines.synthesize import make_shard
 
 PARTS = ("compose", "project", "mix", "encode", "write", "manifest")
 

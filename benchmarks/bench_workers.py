@@ -22,14 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from soundflow_pipelines.executor import Executor, LocalProcesses, Outcome
-from soundflow_pipelines.synthesize import Job
 
 from benchmarks.material import MINUTE, Setup, executors, identity, shards, warm_corpus
 from benchmarks.report import Goal, Result, Row
 from soundflow_data.audio.encode import encode
 from soundflow_data.corpus import Corpus
 from soundflow_data.timeline import SAMPLE_RATE
+from soundflow_pipelines.executor import Executor, LocalProcesses, Outcome
+from soundflow_pipelines.synthesize import Job
 
 REQUIRES = ("ray",)
 _BARE = "encoding alone"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from soundflow_pipelines.banks import build_banks, open_banks
-
 from benchmarks.material import Setup, recipe_of
 from soundflow_data.corpus import Corpus
 from soundflow_data.subtasks import builtin_subtasks, load_subtask
+from soundflow_pipelines.banks import build_banks, open_banks
 
 FEW_KINDS = ["dog_bark", "doorbell", "fan", "rain", "door_knock", "piano_chords", "car_horn", "pink_noise"]
 

@@ -12,16 +12,16 @@ from typing import Any, Final
 
 import msgspec
 import yaml
-from soundflow_pipelines.banks import build_banks, open_banks
-from soundflow_pipelines.executor import Executor, InProcess, LocalProcesses
-from soundflow_pipelines.ray_executor import RayTasks
-from soundflow_pipelines.synthesize import make_shard
 
 from benchmarks.streams.eight_events import REQUESTS
 from soundflow_data.corpus import Corpus
 from soundflow_data.recipe import LoadedRecipe, load_recipe
 from soundflow_data.shards import LocalStorage, Receipt, RunIdentity, ShardSpec, plan_shards
 from soundflow_data.speech import load_voices
+from soundflow_pipelines.banks import build_banks, open_banks
+from soundflow_pipelines.executor import Executor, InProcess, LocalProcesses
+from soundflow_pipelines.ray_executor import RayTasks
+from soundflow_pipelines.synthesize import make_shard
 
 STREAMS: Final = Path(__file__).parent / "streams"
 MINUTE: Final = 60.0

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 from chat_server import ChatServer, say, status, without_schemas
+from typer.testing import CliRunner
+
+from soundflow_data.scenario.chat.answers import Answers, Recorded
 from soundflow_pipelines.cli import app
 from soundflow_pipelines.cli.arguments import open_recipe
 from soundflow_pipelines.cli.chat import with_who_answers
 from soundflow_pipelines.cli.terminal import Terminal
-from typer.testing import CliRunner
-
-from soundflow_data.scenario.chat.answers import Answers, Recorded
 
 
 def soundflow(*words: object, code: int = 0, **environment: str) -> Any:

@@ -11,8 +11,6 @@ import msgspec
 import numpy as np
 import pytest
 from damage import Stream, damage
-from soundflow_pipelines.executor import InProcess
-from soundflow_pipelines.synthesize import Run
 
 from soundflow_data.bank import Bank
 from soundflow_data.corpus import Corpus
@@ -27,6 +25,8 @@ from soundflow_data.quality.check.verdict import Measure, Result, Verdict, count
 from soundflow_data.recipe import Recipe
 from soundflow_data.shards import LocalStorage, list_receipts
 from soundflow_data.timeline import Event, Response, Silence, ToolCall
+from soundflow_pipelines.executor import InProcess
+from soundflow_pipelines.synthesize import Run
 
 CHUNK = 6_400
 

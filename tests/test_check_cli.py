@@ -13,9 +13,6 @@ import msgspec
 import pytest
 import yaml
 from damage import damage
-from soundflow_pipelines.cli import app
-from soundflow_pipelines.executor import InProcess
-from soundflow_pipelines.synthesize import Run
 
 from soundflow_data.corpus import Corpus
 from soundflow_data.errors import RecipeError
@@ -26,6 +23,9 @@ from soundflow_data.quality.report import report_html
 from soundflow_data.quality.validate import validate
 from soundflow_data.recipe import LoadedRecipe, Recipe, load_recipe, read_resolved
 from soundflow_data.shards import LocalStorage
+from soundflow_pipelines.cli import app
+from soundflow_pipelines.executor import InProcess
+from soundflow_pipelines.synthesize import Run
 
 
 @pytest.fixture(scope="module")

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from soundflow_pipelines.cli import app
 from typer.testing import CliRunner
 
 from soundflow_data.recipe import LoadedRecipe
 from soundflow_data.version import VERSION
+from soundflow_pipelines.cli import app
 
 COMMANDS = ("plan", "run", "status", "try", "show", "stats", "query", "validate", "rerender", "recipes")
 BANK_COMMANDS = ("build", "readers", "list", "show", "search")

@@ -14,14 +14,14 @@ import pytest
 import soundfile
 import yaml
 from conftest import RECIPE
-from soundflow_pipelines.cli import app
-from soundflow_pipelines.cli.formats import duration, hours, plural, size, times
-from soundflow_pipelines.plan import Cell, count_streams, make_plan
 from typer.testing import CliRunner
 
 from soundflow_data.corpus import Corpus
 from soundflow_data.errors import Drop
 from soundflow_data.recipe import LoadedRecipe
+from soundflow_pipelines.cli import app
+from soundflow_pipelines.cli.formats import duration, hours, plural, size, times
+from soundflow_pipelines.plan import Cell, count_streams, make_plan
 
 
 def soundflow(*words: object, code: int = 0) -> Any:

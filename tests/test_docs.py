@@ -47,10 +47,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.fixture(scope="module")
 def workplace(sounds_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a bank and a finished run, as the snippets assume."""
+    from soundflow_data import Bank, Corpus, load_recipe  # noqa: PLC0415
     from soundflow_pipelines.executor import InProcess  # noqa: PLC0415
     from soundflow_pipelines.synthesize import Run  # noqa: PLC0415
-
-    from soundflow_data import Bank, Corpus, load_recipe  # noqa: PLC0415
 
     folder = tmp_path_factory.mktemp("workplace")
     (folder / "demo/banks").mkdir(parents=True)
@@ -78,8 +77,9 @@ def test_python_snippets_run(snippet: int, workplace: Path) -> None:
 
 @pytest.mark.parametrize("command", commands())
 def test_commands_exist(command: str) -> None:
-    from soundflow_pipelines.cli import app  # noqa: PLC0415
     from typer.testing import CliRunner  # noqa: PLC0415
+
+    from soundflow_pipelines.cli import app  # noqa: PLC0415
 
     result = CliRunner().invoke(app, [command, "--help"])
     assert result.exit_code == 0, result.output

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from soundflow_pipelines.executor import Executor, InProcess, LocalProcesses
-from soundflow_pipelines.synthesize import Run, reopen
 
 from soundflow_data.bank import Bank
 from soundflow_data.corpus import Corpus
 from soundflow_data.errors import RunError
 from soundflow_data.recipe import LoadedRecipe
+from soundflow_pipelines.executor import Executor, InProcess, LocalProcesses
+from soundflow_pipelines.synthesize import Run, reopen
 
 SAME = ("data/", "manifest/", "events/", "responses/", "receipts/", "README.md", "croissant.json", "LICENSES.csv")
 

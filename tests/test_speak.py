@@ -16,11 +16,6 @@ import msgspec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from soundflow_pipelines.cli import app
-from soundflow_pipelines.executor import InProcess, LocalProcesses
-from soundflow_pipelines.needs import check_spoken
-from soundflow_pipelines.ray_executor import RayActors
-from soundflow_pipelines.speak import Speaking, open_speaking, without_bank
 from speech_tools import LICENCE, ToneAligner, ToneEngine, ToneTools, tones, words_of, write_voices
 from typer.testing import CliRunner
 
@@ -34,6 +29,11 @@ from soundflow_data.speech.making import Failed, Made, Maker, Rules, Tools, Want
 from soundflow_data.speech.sanity import AudioLimits, check_speech
 from soundflow_data.speech.spoken_bank import SpokenBank
 from soundflow_data.timeline import Word
+from soundflow_pipelines.cli import app
+from soundflow_pipelines.executor import InProcess, LocalProcesses
+from soundflow_pipelines.needs import check_spoken
+from soundflow_pipelines.ray_executor import RayActors
+from soundflow_pipelines.speak import Speaking, open_speaking, without_bank
 
 pytestmark = pytest.mark.timeout(240)  # many processes and imports, on machines that others use as well
 

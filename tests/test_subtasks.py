@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from soundflow_pipelines.plan import make_plan
 
 from soundflow_data.bank import Bank
 from soundflow_data.bank.build import build_bank
@@ -31,6 +30,7 @@ from soundflow_data.targets import decision_time_s, project
 from soundflow_data.texts import load_texts
 from soundflow_data.timeline import SAMPLE_RATE, Timeline
 from soundflow_data.vigilance import WARNINGS
+from soundflow_pipelines.plan import make_plan
 
 ALL = sorted(builtin_subtasks())
 GOLDEN = Path(__file__).parent / "golden" / "subtasks.json"

@@ -13,8 +13,6 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from coqui_folders import write_vits
-from soundflow_pipelines.executor import InProcess
-from soundflow_pipelines.speak import open_speaking, without_bank
 
 from soundflow_data.bank import Bank
 from soundflow_data.bank.build import build_bank
@@ -28,6 +26,8 @@ from soundflow_data.speech.making import Tools
 from soundflow_data.speech.proof import Alignment, Spoken
 from soundflow_data.speech.spoken_bank import SpokenBank
 from soundflow_data.timeline import Word
+from soundflow_pipelines.executor import InProcess
+from soundflow_pipelines.speak import open_speaking, without_bank
 
 pytestmark = pytest.mark.timeout(240)  # torch, TTS and a second interpreter, on machines that others use as well
 

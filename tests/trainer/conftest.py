@@ -10,8 +10,9 @@ collect_ignore_glob = [] if importlib.util.find_spec("transformers") and importl
 
 if not collect_ignore_glob:
     import torch
-    from soundflow_trainer.tokens import StreamTokenizer, train_tokenizer
     from tones import ToneSource
+
+    from soundflow_trainer.tokens import StreamTokenizer, train_tokenizer
 
     torch.set_num_threads(1)
 

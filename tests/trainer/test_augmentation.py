@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from soundflow_trainer.augmentation import DB, QUIETEST, Augmentation
-from soundflow_trainer.frontend import log_mel
-from soundflow_trainer.loading import Examples
 from tones import ToneSource
 
 from soundflow_data.dice import Dice
+from soundflow_trainer.augmentation import DB, QUIETEST, Augmentation
+from soundflow_trainer.frontend import log_mel
+from soundflow_trainer.loading import Examples
 
 STRONG = Augmentation(gain_db=6, colour_db=3, shift_mels=5, masks=2)
 

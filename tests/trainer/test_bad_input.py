@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from soundflow_trainer.loop import train
 from test_training import make_stage
 from tones import ToneSource
 
 from soundflow_data.errors import RunError, ShardError, SoundFlowError
 from soundflow_data.shards import LocalStorage, RunIdentity, ShardWriter, plan_shards
+from soundflow_trainer.loop import train
 
 PLAN = plan_shards({"train": 8, "validation": 4}, 4)
 

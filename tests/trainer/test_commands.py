@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import soundfile as sf
 import yaml
-from soundflow_trainer import listening
-from soundflow_trainer.__main__ import main
-from soundflow_trainer.cli import app
-from soundflow_trainer.evaluation.run import held_out
-from soundflow_trainer.stage import find_stage
 from tones import ToneSource
 from typer.testing import CliRunner
 
 from soundflow_data.errors import RecipeError, RunError, SoundFlowError
 from soundflow_data.shards import LocalStorage, RunIdentity, ShardWriter, plan_shards
+from soundflow_trainer import listening
+from soundflow_trainer.__main__ import main
+from soundflow_trainer.cli import app
+from soundflow_trainer.evaluation.run import held_out
+from soundflow_trainer.stage import find_stage
 
 runner = CliRunner()
 

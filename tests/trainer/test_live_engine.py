@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 import torch
 from masks import packed_mask
+from tones import ToneSource
+
+from soundflow_data.errors import SoundFlowError
 from soundflow_trainer.frontend import log_mel
 from soundflow_trainer.live.engine import (
     Chunker,
@@ -21,9 +24,6 @@ from soundflow_trainer.loss import LossWeights, loss_counts, loss_sums, total_lo
 from soundflow_trainer.packing import pad
 from soundflow_trainer.sequence import make_example
 from soundflow_trainer.weights import new_model
-from tones import ToneSource
-
-from soundflow_data.errors import SoundFlowError
 
 C = 6400
 

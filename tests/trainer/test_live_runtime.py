@@ -7,14 +7,14 @@ import time
 
 import numpy as np
 import pytest
+from tones import ToneSource
+
+from soundflow_data.errors import SoundFlowError
 from soundflow_trainer.live.bench import LiveMeasures, largest_load, measure, play, target_script
 from soundflow_trainer.live.engine import Decided, Ended, Engine, EngineSettings, Session, Wrote
 from soundflow_trainer.live.runtime import Runtime, Timed
 from soundflow_trainer.sequence import make_example
 from soundflow_trainer.weights import new_model
-from tones import ToneSource
-
-from soundflow_data.errors import SoundFlowError
 
 C = 6400
 

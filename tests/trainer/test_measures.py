@@ -10,6 +10,12 @@ import pytest
 import soundfile as sf
 import torch
 from safetensors.torch import load_file, save_file
+from tones import ToneSource, ToneStream
+from transformers import BertConfig, BertForSequenceClassification, BertModel
+
+from soundflow_data.errors import SoundFlowError
+from soundflow_data.targets import project
+from soundflow_data.timeline import Event, Part, Response, Silence, Timeline
 from soundflow_trainer.evaluation.events import match, summarise
 from soundflow_trainer.evaluation.measures import divide, judge, measure_text, table
 from soundflow_trainer.evaluation.predictions import (
@@ -37,12 +43,6 @@ from soundflow_trainer.evaluation.text import bleu, chrf, exact, recalls, token_
 from soundflow_trainer.live.engine import Engine, EngineSettings
 from soundflow_trainer.pictures import draw
 from soundflow_trainer.weights import new_model
-from tones import ToneSource, ToneStream
-from transformers import BertConfig, BertForSequenceClassification, BertModel
-
-from soundflow_data.errors import SoundFlowError
-from soundflow_data.targets import project
-from soundflow_data.timeline import Event, Part, Response, Silence, Timeline
 
 C = 6400
 

@@ -7,9 +7,6 @@ from itertools import islice
 
 import msgspec
 import pytest
-from soundflow_trainer.loop import open_source, train
-from soundflow_trainer.mixing import MixedSource, open_mix, share_out
-from soundflow_trainer.stage import load_stage
 from test_training import STAGES, equal, make_stage, weights_of
 from tones import ToneSource
 
@@ -18,6 +15,9 @@ from soundflow_data.recipe import load_recipe
 from soundflow_data.shards import LocalStorage, RunIdentity, ShardWriter, plan_shards
 from soundflow_data.shards.order import ReaderState
 from soundflow_data.subtasks import ABILITIES
+from soundflow_trainer.loop import open_source, train
+from soundflow_trainer.mixing import MixedSource, open_mix, share_out
+from soundflow_trainer.stage import load_stage
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,12 @@ import pytest
 import torch
 from masks import packed_mask
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer, models
+from transformers import PreTrainedTokenizerFast, Qwen2_5OmniThinkerForConditionalGeneration
+from transformers.models.qwen2_5_omni.modeling_qwen2_5_omni import Qwen2_5OmniThinkerTextModel
+
+from soundflow_data.dice import derive_seed
+from soundflow_data.errors import SoundFlowError
 from soundflow_trainer.attention import spans_of
 from soundflow_trainer.frontend import log_mel
 from soundflow_trainer.loss import LossCounts, LossWeights, loss_counts, loss_sums, total_loss
@@ -17,12 +23,6 @@ from soundflow_trainer.packing import Batch, pack, pad
 from soundflow_trainer.presets import PRESETS, thinker_config
 from soundflow_trainer.sequence import make_example
 from soundflow_trainer.weights import adopt_model, load_model, new_model, save_model
-from tokenizers import Tokenizer, models
-from transformers import PreTrainedTokenizerFast, Qwen2_5OmniThinkerForConditionalGeneration
-from transformers.models.qwen2_5_omni.modeling_qwen2_5_omni import Qwen2_5OmniThinkerTextModel
-
-from soundflow_data.dice import derive_seed
-from soundflow_data.errors import SoundFlowError
 
 
 @pytest.fixture

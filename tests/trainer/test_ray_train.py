@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from soundflow_trainer.loop import train
-from soundflow_trainer.ray_train import _absolute, _reason, _resources, train_on_ray
 from test_training import make_stage, weights_of
 from tones import ToneSource
 
 from soundflow_data.errors import RunError, SoundFlowError
 from soundflow_data.shards import LocalStorage, RunIdentity, ShardWriter, plan_shards
+from soundflow_trainer.loop import train
+from soundflow_trainer.ray_train import _absolute, _reason, _resources, train_on_ray
 
 
 @pytest.fixture(scope="module")

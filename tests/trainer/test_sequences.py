@@ -5,11 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from soundflow_trainer import frontend
-from soundflow_trainer.frontend import log_mel
-from soundflow_trainer.packing import pack, pad, plan_rows, useful_share
-from soundflow_trainer.sequence import CONTROL, TEXT, make_example, prefix_tokens, write_native
-from soundflow_trainer.tokens import StreamTokenizer, load_tokenizer, prepare_tokenizer, train_tokenizer
 from tokenizers import Tokenizer, models
 from tones import ToneSource
 from transformers import PreTrainedTokenizerFast
@@ -18,6 +13,11 @@ from transformers.models.whisper import WhisperFeatureExtractor
 from soundflow_data.errors import SoundFlowError
 from soundflow_data.targets import project
 from soundflow_data.timeline import Response, Timeline, ToolCall
+from soundflow_trainer import frontend
+from soundflow_trainer.frontend import log_mel
+from soundflow_trainer.packing import pack, pad, plan_rows, useful_share
+from soundflow_trainer.sequence import CONTROL, TEXT, make_example, prefix_tokens, write_native
+from soundflow_trainer.tokens import StreamTokenizer, load_tokenizer, prepare_tokenizer, train_tokenizer
 
 C = 6400
 

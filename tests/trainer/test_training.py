@@ -18,6 +18,12 @@ import rich.console
 import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
+from tones import ToneSource
+
+from soundflow_data.dice import Dice
+from soundflow_data.errors import RecipeError, RunError, SoundFlowError
+from soundflow_data.shards import LocalStorage, RunIdentity, ShardWriter, StreamReader, plan_shards
+from soundflow_data.shards.order import ReaderState
 from soundflow_trainer.checkpoints import Checkpoints, _seal, damage, find_model, read_progress
 from soundflow_trainer.evaluation.events import summarise
 from soundflow_trainer.evaluation.teacher_forced import choose_threshold, choose_validation, judge_odds
@@ -31,12 +37,6 @@ from soundflow_trainer.presets import thinker_config
 from soundflow_trainer.stage import OptimizerSection, Stage, load_stage
 from soundflow_trainer.tokens import load_tokenizer
 from soundflow_trainer.weights import load_model, new_model
-from tones import ToneSource
-
-from soundflow_data.dice import Dice
-from soundflow_data.errors import RecipeError, RunError, SoundFlowError
-from soundflow_data.shards import LocalStorage, RunIdentity, ShardWriter, StreamReader, plan_shards
-from soundflow_data.shards.order import ReaderState
 
 STAGES = sorted((Path(__file__).parents[2] / "trainer" / "stages").glob("[1-4]_*.yaml"))
 PREFIX = {"lm_head": "lm_head", "adapter": "audio_tower.proj", "language_model": "language_model"}
