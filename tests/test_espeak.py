@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -130,6 +131,32 @@ def test_an_interruption_inside_espeak_is_raised_and_leaves_nothing_behind(monke
     with pytest.raises(KeyboardInterrupt):
         ENGINE.speak(ENGLISH[4], voice)
     monkeypatch.undo()
+    assert _digest(ENGINE.speak(text, voice)) == expected
+
+
+def test_a_signal_at_any_moment_is_raised_or_changes_nothing() -> None:
+    text, voice = ENGLISH[1], VOICES["en-grace"]
+    expected = _digest(ENGINE.speak(text, voice))
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    raised = 0
+    try:
+        for n in range(60):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.0002 * (n + 1))
+                digest = _digest(ENGINE.speak(text, voice))
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except KeyboardInterrupt:
+                raised += 1
+            else:
+                assert digest == expected, "an interrupted utterance is never returned as a whole one"
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert raised
     assert _digest(ENGINE.speak(text, voice)) == expected
 
 

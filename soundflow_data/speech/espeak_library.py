@@ -15,8 +15,10 @@ import ctypes
 import functools
 import os
 import struct
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -111,7 +113,8 @@ class Library:
             self._c.espeak_ng_SetRandSeed(_SEED)
             self._chunks, self._events, self._failure = [], [], None
             flags = _UTF8 | (_PHONEME_INPUT if phonemes else 0)
-            status = self._c.espeak_Synth(data, len(data) + 1, 0, _POSITION_IS_CHARACTER, 0, flags, None, None)
+            with self._nothing_lost():
+                status = self._c.espeak_Synth(data, len(data) + 1, 0, _POSITION_IS_CHARACTER, 0, flags, None, None)
             if self._failure is not None:
                 raise self._failure
             self._do("speak", status, source)
@@ -130,8 +133,29 @@ class Library:
             )
         self._c.espeak_SetSynthCallback(self._callback)
 
+    @contextmanager
+    def _nothing_lost(self) -> Iterator[None]:
+        """Keeps what is raised on the way into the callback, before any line of it runs.
+
+        A signal is handled when Python code next runs, and during synthesis that is the callback's entry: most Ctrl-C
+        arrive there. ctypes hands such an exception to `sys.unraisablehook` and goes on without the samples.
+        """
+        hook = sys.unraisablehook
+
+        def keep(unraisable: Any) -> None:
+            if unraisable.object == self._collect:
+                self._failure = unraisable.exc_value
+            else:
+                hook(unraisable)
+
+        sys.unraisablehook = keep
+        try:
+            yield
+        finally:
+            sys.unraisablehook = hook
+
     def _collect(self, samples: int | None, num_samples: int, events: int) -> int:
-        # ctypes prints and forgets what a callback raises (even Ctrl-C), so it is kept and raised after the call.
+        # ctypes forgets what a callback raises (even Ctrl-C), so it is kept and raised after the call.
         # espeak is never stopped half-way: that would leave state behind.
         try:
             if samples and num_samples > 0:
