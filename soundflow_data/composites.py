@@ -95,7 +95,6 @@ def wish(mix: Mix, kind: SceneType, leading: Subtask, dice: Dice) -> Wishes:
 def play_composite(
     scene: Scene,
     leading: Subtask,
-    *,
     kind: SceneType,
     mix: Mix,
     wishes: Wishes,

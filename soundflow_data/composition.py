@@ -124,21 +124,10 @@ def compose(
         scene.pause(*conditions.lead_in_s)
         try:
             if composite is None or wishes is None:
-                played = (
-                    [subtask] if _play_episodes(scene, subtask, conditions, longest=longest, rewriter=rewriter) else []
-                )
+                played = _play_episodes(scene, subtask, conditions, longest, rewriter)
             else:
-                played = play_composite(
-                    scene,
-                    subtask,
-                    kind=kind,
-                    mix=composite,
-                    wishes=wishes,
-                    gap_s=conditions.gap_s,
-                    longest=longest,
-                    attempt=attempt,
-                    rewriter=rewriter,
-                )
+                gap_s = conditions.gap_s
+                played = play_composite(scene, subtask, kind, composite, wishes, gap_s, longest, attempt, rewriter)
         except Drop as drop:
             if composite is None:
                 raise
@@ -154,9 +143,9 @@ def compose(
 
 
 def _play_episodes(
-    scene: Scene, subtask: Subtask, conditions: Conditions, *, longest: int, rewriter: Rewriter | None
-) -> bool:
-    """Writes as many episodes as fit; returns whether at least one did."""
+    scene: Scene, subtask: Subtask, conditions: Conditions, longest: int, rewriter: Rewriter | None
+) -> list[Subtask]:
+    """Writes as many episodes as fit; returns the sub-task where at least one did."""
     while True:
         mark = scene.mark()
         scene.begin_part()
@@ -167,17 +156,17 @@ def _play_episodes(
             if scene.episode == 0:
                 raise
             scene.rewind(mark)  # what was promised leaves no material for another episode
-            return True
+            return [subtask]
         end = scene.end
         if end > (scene.limit if scene.episode else longest):
             if scene.episode == 0:
-                return False
+                return []
             scene.rewind(mark)
-            return True
+            return [subtask]
         scene.end_part(ability=subtask.ability, subtask=subtask.name)
         scene.episode += 1
         if scene.finished or end + LIKELY_SHARE * end / scene.episode > scene.limit:
-            return True
+            return [subtask]
         scene.pause(*conditions.gap_s)
 
 
