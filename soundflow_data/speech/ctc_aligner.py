@@ -19,16 +19,13 @@ from soundflow_data.speech.alignment_rules import (
     text_problem,
 )
 from soundflow_data.speech.ctc_model import BATCH_S, Alphabet, CtcModel
-from soundflow_data.speech.engine import Language
 from soundflow_data.speech.model_files import (
     Model,
+    Prover,
     check_options,
     check_packages,
     ctc_models,
-    join_versions,
-    known_languages,
     number_option,
-    package_version,
 )
 from soundflow_data.speech.proof import Alignment, Spoken
 from soundflow_data.speech.segments import excerpt, words_of
@@ -40,15 +37,19 @@ _USER: Final = "aligner 'ctc'"
 _REVISION: Final = 1  # changes with whatever this package changes in the times
 
 
-class CtcAligner:
+class CtcAligner(Prover):
     """Aligns with one `Wav2Vec2ForCTC` per language; use `CtcAligner.configure`.
 
     Batches go through models that mask padding (those whose convolutions have layer norm), others run one utterance
     after another.
     """
 
+    name = "ctc"
+    _package = "torchaudio"
+    _revision = _REVISION
+
     def __init__(self, models: Mapping[str, Model], *, device: str, min_score: float, batch_s: float) -> None:
-        self._places = dict(models)
+        super().__init__(models)
         self._min_score = min_score
         self._models = {
             language: CtcModel(model, device=device, batch_s=batch_s, user=_USER) for language, model in models.items()
@@ -65,21 +66,6 @@ class CtcAligner:
             min_score=number_option(options, "min_score", MIN_SCORE, user=_USER),
             batch_s=number_option(options, "batch_s", BATCH_S, user=_USER),
         )
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        return "ctc"
-
-    @property
-    def version(self) -> str:
-        """Changes with the models, the library and this module."""
-        return join_versions(f"{package_version('torchaudio')}-r{_REVISION}", self._places)
-
-    @property
-    def languages(self) -> tuple[Language, ...]:
-        """Those that have a model."""
-        return known_languages(self._places)
 
     def align(self, items: Sequence[Spoken]) -> list[Alignment | SpeechError]:
         """Returns for each item its words with times, or why there are none.

@@ -9,16 +9,13 @@ from typing import Any, Final, Self
 from soundflow_data.errors import SpeechError
 from soundflow_data.speech.alignment_rules import TOO_SHORT, audio_problem, language_problem
 from soundflow_data.speech.ctc_model import BATCH_S, Alphabet, CtcModel
-from soundflow_data.speech.engine import Language
 from soundflow_data.speech.model_files import (
     Model,
+    Prover,
     check_options,
     check_packages,
     ctc_models,
-    join_versions,
-    known_languages,
     number_option,
-    package_version,
 )
 from soundflow_data.speech.proof import Spoken
 from soundflow_data.speech.segments import excerpt
@@ -28,11 +25,15 @@ _USER: Final = "recogniser 'ctc'"
 _REVISION: Final = 1  # changes with whatever this package changes in the transcripts
 
 
-class CtcRecogniser:
+class CtcRecogniser(Prover):
     """Writes with one `Wav2Vec2ForCTC` per language; use `CtcRecogniser.configure`."""
 
+    name = "ctc"
+    _package = "transformers"
+    _revision = _REVISION
+
     def __init__(self, models: Mapping[str, Model], *, device: str, batch_s: float) -> None:
-        self._places = dict(models)
+        super().__init__(models)
         self._models = {
             language: CtcModel(model, device=device, batch_s=batch_s, user=_USER) for language, model in models.items()
         }
@@ -47,21 +48,6 @@ class CtcRecogniser:
             device=options.get("device", ""),
             batch_s=number_option(options, "batch_s", BATCH_S, user=_USER),
         )
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        return "ctc"
-
-    @property
-    def version(self) -> str:
-        """Changes with the models, the library and this module."""
-        return join_versions(f"{package_version('transformers')}-r{_REVISION}", self._places)
-
-    @property
-    def languages(self) -> tuple[Language, ...]:
-        """Those that have a model."""
-        return known_languages(self._places)
 
     def transcribe(self, items: Sequence[Spoken]) -> list[str | SpeechError]:
         """Returns for each item what is heard.

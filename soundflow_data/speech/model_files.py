@@ -14,7 +14,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 import msgspec
 
@@ -198,3 +198,28 @@ def _folder_digest(folder: str) -> str:
                 while block := file.read(_READ_AT_ONCE):
                     digest.update(block)
     return digest.hexdigest()[:12]
+
+
+class Prover:
+    """What aligners and recognisers with a local model for each language have in common.
+
+    Args:
+        models: The models by language.
+    """
+
+    name: ClassVar[str]
+    _package: ClassVar[str]  # whose version decides what comes out
+    _revision: ClassVar[int]  # changes with whatever this package changes in it
+
+    def __init__(self, models: Mapping[str, Model]) -> None:
+        self._places = dict(models)
+
+    @property
+    def version(self) -> str:
+        """Changes with the models, the library and this package."""
+        return join_versions(f"{package_version(self._package)}-r{self._revision}", self._places)
+
+    @property
+    def languages(self) -> tuple[Language, ...]:
+        """Those that have a model."""
+        return known_languages(self._places)

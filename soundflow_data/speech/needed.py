@@ -19,7 +19,7 @@ from soundflow_data.errors import SpeechError
 from soundflow_data.speech.engine import Voice, utterance_id
 from soundflow_data.speech.estimate import estimate_num_samples
 from soundflow_data.speech.segments import words_of
-from soundflow_data.speech.service import Unspoken, Utterance, find_utterance, speech_banks
+from soundflow_data.speech.service import Utterance, find_utterance, speech_banks
 from soundflow_data.speech.spoken_form import spoken_form
 from soundflow_data.timeline import Event, Word
 
@@ -65,11 +65,9 @@ class NeededSpeech:
         """
         spoken = spoken_form(text, voice.language)
         address = utterance_id(spoken, voice, self._version)
-        found = find_utterance(self._banks, address)
+        found = find_utterance(self._banks, address, self._failed, what=f"text {spoken!r} in voice {voice.id!r}")
         if found is not None:
             return found
-        if address in self._failed:
-            raise Unspoken(self._failed[address], f"text {spoken!r} in voice {voice.id!r}")
         self._missing[address] = Needed(address=address, text=spoken, voice=voice.id)
         return _likely(spoken, voice, address)
 

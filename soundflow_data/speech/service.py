@@ -110,11 +110,9 @@ class SpeechService:
         """
         spoken = spoken_form(text, voice.language)
         address = utterance_id(spoken, voice, self._version)
-        found = find_utterance(self._banks, address)
+        found = find_utterance(self._banks, address, self._failed, what=f"text {spoken!r} in voice {voice.id!r}")
         if found is not None:
             return found
-        if address in self._failed:
-            raise Unspoken(self._failed[address], f"text {spoken!r} in voice {voice.id!r}")
         return self._speak(spoken, voice, address)[0]
 
     def pcm(self, event: Event) -> NDArray[np.int16]:
@@ -183,8 +181,20 @@ def speech_banks(banks: Mapping[str, Bank]) -> dict[str, Bank]:
     return {name: bank for name, bank in banks.items() if len(bank.rows(kind="speech"))}
 
 
-def find_utterance(banks: Mapping[str, Bank], address: str) -> Utterance | None:
-    """Looks an utterance up by its content address, in one bank after the other."""
+def find_utterance(
+    banks: Mapping[str, Bank], address: str, failed: Mapping[str, str], *, what: str
+) -> Utterance | None:
+    """Looks an utterance up by its content address, in one bank after the other.
+
+    Args:
+        banks: Banks that may hold it.
+        address: Of the utterance.
+        failed: Why utterances could not be made, by address.
+        what: How to call it when it is one of these.
+
+    Raises:
+        Unspoken: It was tried and could not be made.
+    """
     for name, bank in banks.items():
         if address in bank:
             clip = bank.clip(bank.find(address))
@@ -196,4 +206,6 @@ def find_utterance(banks: Mapping[str, Bank], address: str) -> Utterance | None:
                 level_db=clip.level_db,
                 peak=clip.peak,
             )
+    if address in failed:
+        raise Unspoken(failed[address], what)
     return None

@@ -25,16 +25,13 @@ from soundflow_data.speech.alignment_rules import (
     text_problem,
 )
 from soundflow_data.speech.ctc_model import Alphabet, read_alphabet
-from soundflow_data.speech.engine import Language
 from soundflow_data.speech.model_files import (
     Model,
+    Prover,
     check_options,
     check_packages,
     ctc_models,
-    join_versions,
-    known_languages,
     number_option,
-    package_version,
 )
 from soundflow_data.speech.proof import Alignment, Spoken
 from soundflow_data.speech.randomness import own_randomness
@@ -51,15 +48,19 @@ _BLANKS: Final = ("[pad]", "<pad>")  # as WhisperX finds it
 _TABLES: Final = ("abbrev_types.txt", "collocations.tab", "ortho_context.tab", "sent_starters.txt")
 
 
-class WhisperxAligner:
+class WhisperxAligner(Prover):
     """Aligns with WhisperX; use `WhisperxAligner.configure`.
 
     WhisperX runs one utterance after another. It is given a text of known letters only and asked for the times of
     characters: its own division into words and sentences reorders and joins what has the same times.
     """
 
+    name = "whisperx"
+    _package = "whisperx"
+    _revision = _REVISION
+
     def __init__(self, models: Mapping[str, Model], *, device: str, min_score: float) -> None:
-        self._places = dict(models)
+        super().__init__(models)
         self._device_option = device
         self._min_score = min_score
         self._models: dict[str, tuple[Any, dict[str, Any], Alphabet]] = {}
@@ -74,21 +75,6 @@ class WhisperxAligner:
             device=options.get("device", ""),
             min_score=number_option(options, "min_score", MIN_SCORE, user=_USER),
         )
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        return "whisperx"
-
-    @property
-    def version(self) -> str:
-        """Changes with the models, the library and this module."""
-        return join_versions(f"{package_version('whisperx')}-r{_REVISION}", self._places)
-
-    @property
-    def languages(self) -> tuple[Language, ...]:
-        """Those that have a model."""
-        return known_languages(self._places)
 
     def align(self, items: Sequence[Spoken]) -> list[Alignment | SpeechError]:
         """Returns for each item its words with times, or why there are none.
