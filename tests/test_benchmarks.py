@@ -25,7 +25,7 @@ def test_it_runs(name: str, setup: Setup) -> None:
     module = runner.load(name)
     missing = runner.missing_packages(module)
     if missing:
-        pytest.skip(f"{', '.join(missing)} is not installed here; `make bench-peers` runs it")
+        pytest.skip(f"{', '.join(missing)} missing; `make bench-peers` or `make speech` installs it")
     result = module.run(setup)
     assert module.__doc__
     assert result.rows

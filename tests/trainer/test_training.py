@@ -28,7 +28,7 @@ from soundflow_trainer.checkpoints import Checkpoints, _seal, damage, find_model
 from soundflow_trainer.evaluation.events import summarise
 from soundflow_trainer.evaluation.teacher_forced import choose_threshold, choose_validation, judge_odds
 from soundflow_trainer.files import whole_folder
-from soundflow_trainer.live.engine import Engine, EngineSettings
+from soundflow_trainer.live.engine import MAX_CONTEXT, Engine, EngineSettings
 from soundflow_trainer.loading import BatchPlan, Examples, load_steps
 from soundflow_trainer.loop import train
 from soundflow_trainer.model import AudioInteractionModel
@@ -313,6 +313,24 @@ def test_validation_chooses_the_threshold_and_the_model_keeps_it(tmp_path):
     plain = run(make_stage(steps=2), tmp_path / "plain")
     assert plain.finished
     assert load_model(find_model(tmp_path / "plain"))[0].threshold == 0.0
+
+
+def test_a_session_remembers_as_much_as_the_model_was_trained_on(tmp_path, tokenizer):
+    run(make_stage(steps=2), tmp_path / "first")
+    model, its_tokenizer = load_model(find_model(tmp_path / "first"))
+    examples = Examples(ToneSource(20), its_tokenizer, model.chunk)
+    lengths = [len(examples[i].sequence.tokens) for i in range(20)]
+    assert min(lengths) < model.longest <= max(lengths)
+    assert Engine(model, its_tokenizer).context == model.longest
+    assert Engine(model, its_tokenizer, EngineSettings(context=99)).context == 99
+    model.longest = 1_000_000
+    assert Engine(model, its_tokenizer).context == MAX_CONTEXT
+    assert Engine(new_model("tiny", tokenizer, chunk=6400, seed=0), tokenizer).context == MAX_CONTEXT
+    # A later stage on shorter streams does not shorten the memory.
+    later = make_stage(steps=1, model={"init": tmp_path / "first"})
+    train(later, tmp_path / "later", source=ToneSource(4, shortest=1), validation=ToneSource(4, split="validation"))
+    again, _ = load_model(find_model(tmp_path / "later"))
+    assert again.longest == load_model(find_model(tmp_path / "first"))[0].longest
 
 
 def test_the_threshold_parts_what_should_be_said_from_what_should_not(tokenizer):

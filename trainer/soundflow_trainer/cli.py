@@ -36,6 +36,10 @@ Threshold = Annotated[
     float | None,
     typer.Option(help="Log-odds of <response> over <silent> from which the model speaks; by default the model's own."),
 ]
+Context = Annotated[
+    int | None,
+    typer.Option(min=16, help="Positions that a session remembers; by default as many as the model was trained on."),
+]
 Device = Annotated[str, typer.Option(help="Where to compute, such as cpu or cuda.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
@@ -87,6 +91,7 @@ def evaluate(
     window: Annotated[int, typer.Option(help="Chunks after the due one that count as a hit.")] = 2,
     sessions: Annotated[int, typer.Option(help="Streams decoded side by side.")] = 8,
     threshold: Threshold = None,
+    context: Context = None,
     segments: Annotated[int, typer.Option(help="Also measure 1 to so many joined segments; 1 leaves it out.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Folder for measures.json, predictions.jsonl, picture.png.")] = None,
     device: Device = "cpu",
@@ -98,7 +103,7 @@ def evaluate(
     from soundflow_trainer.live.engine import EngineSettings  # noqa: PLC0415
     from soundflow_trainer.pictures import draw  # noqa: PLC0415
 
-    engine = _engine(checkpoint, device, EngineSettings(sessions=sessions, threshold=threshold))
+    engine = _engine(checkpoint, device, EngineSettings(sessions=sessions, context=context, threshold=threshold))
     split = split or run.held_out(shards)
     chosen = run.choose_streams(StreamReader(shards, split=split, where=where), streams)
     evaluation = run.evaluate(engine, chosen, window=window)
@@ -119,6 +124,7 @@ def listen(
     source: Annotated[str, typer.Argument(help="An audio file, or - for raw 16 kHz mono int16 on standard input.")],
     instruction: Annotated[str, typer.Option(help="Written instruction.")] = "",
     threshold: Threshold = None,
+    context: Context = None,
     device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
@@ -126,7 +132,7 @@ def listen(
     from soundflow_trainer.listening import read_pieces  # noqa: PLC0415
     from soundflow_trainer.live.engine import EngineSettings, Session  # noqa: PLC0415
 
-    engine = _engine(checkpoint, device, EngineSettings(threshold=threshold))
+    engine = _engine(checkpoint, device, EngineSettings(context=context, threshold=threshold))
     with Session(engine, instruction) as session:
         for piece in read_pieces(source, engine.model.chunk):
             for event in session.push(piece):
@@ -141,6 +147,7 @@ def bench_live(
     sessions: Annotated[list[int] | None, typer.Option(help="Sessions side by side; may be given again.")] = None,
     largest: Annotated[int, typer.Option(help="Look for the largest number without a stall, up to this; 0: no.")] = 0,
     response_tokens: Annotated[int, typer.Option(help="Makes every response so long; 0 keeps the targets'.")] = 0,
+    context: Context = None,
     seconds: Annotated[float, typer.Option(help="Plays no more of each stream; 0 plays all.")] = 0,
     threads: Annotated[int, typer.Option(help="Threads of each of the two loops; 0: half of the cores for each.")] = 0,
     device: Device = "cpu",
@@ -169,7 +176,7 @@ def bench_live(
 
     def measure(count: int, *, coupled: bool = False) -> LiveMeasures:
         streams = [reader[i % len(reader)] for i in range(count)]
-        limits = EngineSettings(max_text=max(256, response_tokens + 1))
+        limits = EngineSettings(context=context, max_text=max(256, response_tokens + 1))
         return bench.play(
             model, tokenizer, streams, coupled=coupled, settings=limits, script=script, most_chunks=most_chunks
         )

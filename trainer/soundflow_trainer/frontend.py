@@ -84,6 +84,18 @@ def log_mel(audio: NDArray[np.int16] | NDArray[np.float32], chunk: int) -> Featu
 
 
 @functools.cache
+def independent_bins() -> Features:
+    """Returns over how many independent values of white noise each mel bin averages; float32 (128,), at least 1."""
+    filters = _mel_filters().astype(np.float64)
+    window = np.fft.rfft(_hann().astype(np.float64) ** 2)
+    # Neighbouring frequencies of a windowed frame are alike: their powers correlate by the window's own spectrum.
+    alike = np.abs(window / window[0]) ** 2
+    away = np.abs(np.subtract.outer(np.arange(len(filters)), np.arange(len(filters))))
+    spread = np.einsum("fm,fg,gm->m", filters, alike[away], filters, optimize=True)
+    return np.maximum(1, filters.sum(0) ** 2 / spread).astype(np.float32)
+
+
+@functools.cache
 def _hann() -> Features:
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)).astype(np.float32)
 

@@ -78,7 +78,8 @@ class Examples(Dataset[Example]):
         tokenizer: The model's tokenizer.
         chunk: Samples per chunk of the model.
         augmentation: How much the features of a stream may change.
-        seed: With the stream's key it decides how they change, so a stream is the same in every epoch and process.
+        seed: With the stream's key and its place in training it decides how they change: a stream is heard in another
+            way in every epoch, and in the same way whatever process loads it.
     """
 
     def __init__(
@@ -99,12 +100,16 @@ class Examples(Dataset[Example]):
     def __len__(self) -> int:
         return len(self._source)
 
-    def __getitem__(self, index: int) -> Example:
+    def __getitem__(self, which: int | tuple[int, int]) -> Example:
         """Returns an example.
+
+        Args:
+            which: Index of the stream, or index and place: how many streams come before it in the whole of training.
 
         Raises:
             SoundFlowError: The stream was made for another chunk length.
         """
+        index, place = which if isinstance(which, tuple) else (which, 0)
         stream = self._source[index]
         if stream.targets.chunk != self._chunk:
             ours_s, theirs_s = self._chunk / SAMPLE_RATE, stream.targets.chunk / SAMPLE_RATE
@@ -115,13 +120,13 @@ class Examples(Dataset[Example]):
         example = make_example(stream.audio, stream.timeline, stream.targets, self._tokenizer)
         if self._augmentation is None:
             return example
-        dice = Dice(self._seed, example.key, "augmentation")
+        dice = Dice(self._seed, example.key, place, "augmentation")
         return replace(example, features=self._augmentation.apply(example.features, dice))
 
 
 def load_steps(
     examples: Examples,
-    indices: Iterable[int],
+    indices: Iterable[int | tuple[int, int]],
     plan: BatchPlan,
     *,
     world_size: int = 1,
@@ -131,7 +136,7 @@ def load_steps(
 
     Args:
         examples: The streams.
-        indices: Which of them this rank reads, in order; for training, endless.
+        indices: Which of them this rank reads, in order, alone or with their places; for training, endless.
         plan: How many make a step, and how they are packed.
         world_size: Number of ranks; `plan.streams` must be a multiple of it.
         workers: Loader processes; each makes whole steps.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import signal
 import threading
@@ -210,9 +211,13 @@ class _Run:
         )
         batch = self.stage.batch
         order = self.source.order(self.state, rank=self.world.rank, world_size=self.world.size, num_epochs=None)
+        begin = self.state.epoch * len(self.source) + self.state.position
+        places = itertools.count(begin + self.world.rank, self.world.size)
         plan = BatchPlan(streams=batch.streams, row_tokens=batch.row_tokens, rows=batch.rows)
         workers = data.loader_workers
-        return _plainly(load_steps(examples, order, plan, world_size=self.world.size, workers=workers))
+        return _plainly(
+            load_steps(examples, zip(order, places, strict=False), plan, world_size=self.world.size, workers=workers)
+        )
 
     def _train_step(self, batches: list[Batch], began: float, waited: float) -> None:
         rate = learning_rate(self.step, self.stage.steps, self.stage.optimizer)
@@ -223,6 +228,7 @@ class _Run:
         text = control = 0.0
         for i in range(passes):
             batch = batches[min(i, len(batches) - 1)].to(self.world.device)
+            self.model.longest = max(self.model.longest, batch.longest)
             share = 1.0 if i < len(batches) else 0.0  # ranks make equally many passes; the last ones of some are empty
             with accumulating(self.module, last=i == passes - 1):
                 with self.autocast:
@@ -285,6 +291,7 @@ class _Run:
         )
 
     def _save(self) -> None:
+        self.model.longest = self.world.max(self.model.longest)
         progress = store.Progress(
             step=self.step, reader=self.state, score=self.score, rng=store.pack_rng(), config=self.config
         )

@@ -49,6 +49,7 @@ class AudioInteractionModel(nn.Module):
         self.chunk = chunk
         self.audio_token = audio_token
         self.gradient_checkpointing = False
+        self.longest = 0  # positions of the longest sequence that it was trained on; 0 when unknown
         self.threshold = 0.0  # log-odds of <response> over <silent> from which it speaks
         self.audio_tower = omni.Qwen2_5OmniAudioEncoder._from_config(config.audio_config, attn_implementation="sdpa")
         self.language_model = omni.Qwen2_5OmniThinkerTextModel._from_config(

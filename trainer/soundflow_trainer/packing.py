@@ -52,6 +52,11 @@ class Batch:
         return int((self.segments_RL > 0).sum())
 
     @property
+    def longest(self) -> int:
+        """Positions of the longest stream."""
+        return int(self.positions_RL.max()) + 1
+
+    @property
     def num_control(self) -> int:
         """Positions that train the decision."""
         return int((self.kinds_RL == CONTROL).sum())

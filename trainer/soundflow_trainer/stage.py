@@ -30,6 +30,8 @@ class AugmentSection(_Section):
     shift_mels: Annotated[int, Field(ge=0, le=32)] = 0
     masks: Annotated[int, Field(ge=0, le=16)] = 0
     mask_mels: Annotated[int, Field(ge=0, le=64)] = 12
+    noise_db: Annotated[float, Field(ge=0, le=70)] = 0.0
+    narrow_mels: Annotated[int, Field(ge=0, le=64)] = 0
 
 
 class DataSection(_Section):

@@ -42,11 +42,13 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
         chunk: Samples per chunk.
         frontend: Version of the features that it was trained on.
         threshold: Log-odds of `<response>` over `<silent>` from which it speaks.
+        longest: Positions of the longest sequence that it was trained on; 0 when unknown.
     """
 
     chunk: int
     frontend: int
     threshold: float = 0.0
+    longest: int = 0
 
 
 def new_model(preset: str, tokenizer: StreamTokenizer, *, chunk: int, seed: int) -> AudioInteractionModel:
@@ -90,7 +92,9 @@ def save_weights(folder: Path, state: dict[str, torch.Tensor], model: AudioInter
     config.save_pretrained(str(folder))
     tensors = {_published(name): tensor.contiguous() for name, tensor in state.items() if _is_kept(name, model)}
     save_file(tensors, str(folder / WEIGHTS), metadata={"format": "pt"})
-    settings = ModelSettings(chunk=model.chunk, frontend=frontend.VERSION, threshold=model.threshold)
+    settings = ModelSettings(
+        chunk=model.chunk, frontend=frontend.VERSION, threshold=model.threshold, longest=model.longest
+    )
     (folder / SETTINGS).write_bytes(msgspec.json.encode(settings))
 
 
@@ -118,7 +122,7 @@ def load_model(source: Path | str) -> tuple[AudioInteractionModel, StreamTokeniz
     tokenizer = load_tokenizer(folder)
     config = _config(folder)
     model = AudioInteractionModel(config, chunk=settings.chunk, audio_token=tokenizer.audio)
-    model.threshold = settings.threshold
+    model.threshold, model.longest = settings.threshold, settings.longest
     _load_weights(model, [folder / WEIGHTS])
     return model, tokenizer
 
@@ -140,6 +144,7 @@ def adopt_model(source: str, *, chunk: int = DEFAULT_CHUNK) -> tuple[AudioIntera
     config = _config(folder)
     config.audio_config.n_window = frontend.embeddings_per_chunk(chunk) * frontend.FRAMES_PER_EMBEDDING // 2
     model = AudioInteractionModel(config, chunk=chunk, audio_token=tokenizer.audio)
+    model.longest = config.text_config.max_position_embeddings
     _load_weights(model, sorted(folder.glob("*.safetensors")))
     _grow(model, len(tokenizer))
     return model, tokenizer

@@ -32,6 +32,7 @@ from soundflow_trainer.model import AudioInteractionModel
 from soundflow_trainer.sequence import prefix_tokens
 from soundflow_trainer.tokens import StreamTokenizer
 
+MAX_CONTEXT: Final = 4096  # positions of a session, where nobody asks for another number
 MAX_QUEUE: Final = 150  # chunks: a minute of audio
 UNFINISHED: Final = "\ufffd"  # what a decoder shows for bytes that do not make a character yet
 
@@ -79,7 +80,7 @@ class EngineSettings:
 
     Attributes:
         sessions: How many share the model.
-        context: Positions that a session remembers.
+        context: Positions that a session remembers; None takes as many as the model was trained on.
         max_text: Longest response in tokens.
         max_queue: Chunks that may wait for the decoder.
         threshold: Log-odds of `<response>` over `<silent>` from which the model speaks; None takes the model's own.
@@ -87,7 +88,7 @@ class EngineSettings:
     """
 
     sessions: int = 1
-    context: int = 4096
+    context: int | None = None
     max_text: int = 256
     max_queue: int = MAX_QUEUE
     threshold: float | None = None
@@ -134,7 +135,8 @@ class Engine:
         self.tokenizer = tokenizer
         self.settings = settings
         self.decode_steps = 0
-        self._cache = SlotCache(model, slots=settings.sessions, capacity=settings.context)
+        self.context = settings.context or min(model.longest or MAX_CONTEXT, MAX_CONTEXT)
+        self._cache = SlotCache(model, slots=settings.sessions, capacity=self.context)
         self._states: dict[int, _State] = {}
         self._keep_trace = keep_trace
         self._num_audio = embeddings_per_chunk(model.chunk)
@@ -256,7 +258,7 @@ class Engine:
         audio: list[torch.Tensor] = []
         if not state.speaking:
             num = len(state.queue) if self.settings.drain else 1
-            num = min(num, max(1, self.settings.context // 4 // (self._num_audio + 1)))
+            num = min(num, max(1, self.context // 4 // (self._num_audio + 1)))
             audio = [state.queue.popleft() for _ in range(num)]
             chunk = [self.tokenizer.audio] * self._num_audio
             tokens += chunk + [self.tokenizer.silent, *chunk] * (num - 1)
