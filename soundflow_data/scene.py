@@ -262,24 +262,33 @@ class Scene(Stage):
         Args:
             sound: What to play.
             role: Loudness class.
-            max_s: Longer clips are cut, with a short fade.
+            max_s: Longer clips are cut, with short fades; of a steady sound any part is played, else the beginning.
             single: Only a clip that holds exactly one occurrence.
             track: Stem on which it is heard.
             wait: Whether it waits until the assistant has spoken.
             meanwhile: The next thing starts together with it, not after it.
         """
-        bank, clip, num_samples, grounding = self._clip_of(sound.label, single, round(max_s * SAMPLE_RATE))
+        bank, clip, excerpt, grounding = self._clip_of(sound.label, single, round(max_s * SAMPLE_RATE))
         self.labels_in_use.add(sound.label)
         self.company.hear(sound.label)
         start = self._start(wait)
         self._place(
-            event_of(bank, clip, track=track, role=role, onset=start, num_samples=num_samples, grounding=grounding),
+            event_of(
+                bank,
+                clip,
+                track=track,
+                role=role,
+                onset=start,
+                num_samples=excerpt.num_samples,
+                clip_start=excerpt.start,
+                grounding=grounding,
+            ),
             clip.level_db,
             clip.peak,
         )
         if meanwhile:
             self._cursor = start
-        return self._heard(recognisable=start + min(clip.recognisable, num_samples))
+        return self._heard(recognisable=start + excerpt.recognisable)
 
     def say(
         self, text: str, *, speaker: str = "user", language: str = "", emotion: str = "", wait: bool = True

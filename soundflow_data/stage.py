@@ -15,6 +15,7 @@ import msgspec
 from soundflow_data.bank import Bank, Clip
 from soundflow_data.company import Company
 from soundflow_data.dice import Dice
+from soundflow_data.excerpt import Excerpt, beginning, draw_excerpt
 from soundflow_data.library import Library
 from soundflow_data.scenery import Scenery
 from soundflow_data.speech import Voice, estimate_num_samples
@@ -176,15 +177,17 @@ class Stage:
         self.company.hear(clip.label)
         self._cursor = cursor
 
-    def _clip_of(self, label: str, single: bool, longest: int) -> tuple[str, Clip, int, str]:
-        """Draws a clip of a sound: its bank, itself, how much of it to play, and how a planned scene found it."""
+    def _clip_of(self, label: str, single: bool, longest: int) -> tuple[str, Clip, Excerpt, str]:
+        """Draws a clip of a sound: its bank, itself, which part of it to play, and how a planned scene found it."""
         taken = {event.clip for event in self.events} if self.scenery is not None else ()
         planned = self.scenery.clip_of(label, single=single, taken=taken) if self.scenery is not None else None
         if planned is not None and not (planned.clip.id in taken and self.library.has_clip(label, single=single)):
-            return planned.bank, planned.clip, min(planned.num_samples, longest), planned.outcome
+            excerpt = beginning(planned.clip, min(planned.num_samples, longest))
+            return planned.bank, planned.clip, excerpt, planned.outcome
         bank, row = self.library.clip_of(label, self.dice, single=single)
         clip = bank.clip(row)
-        return bank.name, clip, min(clip.num_samples, longest), ""
+        entry = self.library.ontology.get(label)
+        return bank.name, clip, draw_excerpt(bank, row, clip, longest, entry, self.dice), ""
 
     def _start(self, wait: bool) -> int:
         return max(self._cursor, self._busy_until) if wait else self._cursor
@@ -273,9 +276,17 @@ class Stage:
 
 
 def event_of(
-    bank: str, clip: Clip, *, track: str, role: Role, onset: int, num_samples: int, grounding: str = ""
+    bank: str,
+    clip: Clip,
+    *,
+    track: str,
+    role: Role,
+    onset: int,
+    num_samples: int,
+    clip_start: int = 0,
+    grounding: str = "",
 ) -> Event:
-    """Returns the event that plays a clip of a bank, or its beginning, without a gain yet."""
+    """Returns the event that plays a clip of a bank, or a part of it, without a gain yet."""
     kind: Kind = clip.kind
     return Event(
         track=track,
@@ -285,7 +296,9 @@ def event_of(
         clip=clip.id,
         onset=onset,
         num_samples=num_samples,
-        fade_out=min(CUT_FADE, num_samples) if num_samples < clip.num_samples else 0,
+        clip_start=clip_start,
+        fade_in=min(CUT_FADE, num_samples) if clip_start else 0,
+        fade_out=min(CUT_FADE, num_samples) if clip_start + num_samples < clip.num_samples else 0,
         label=clip.label,
         text=clip.text,
         language=clip.language,

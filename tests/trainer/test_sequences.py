@@ -10,13 +10,16 @@ from tones import ToneSource
 from transformers import PreTrainedTokenizerFast
 from transformers.models.whisper import WhisperFeatureExtractor
 
+from soundflow_data.dice import Dice
 from soundflow_data.errors import SoundFlowError
-from soundflow_data.targets import project
+from soundflow_data.targets import Target, Targets, project
 from soundflow_data.timeline import Response, Timeline, ToolCall
 from soundflow_trainer import frontend
+from soundflow_trainer.evaluation.events import DEFAULT_WINDOW
 from soundflow_trainer.frontend import log_mel
+from soundflow_trainer.loading import Examples
 from soundflow_trainer.packing import pack, pad, plan_rows, useful_share
-from soundflow_trainer.sequence import CONTROL, TEXT, make_example, prefix_tokens, write_native
+from soundflow_trainer.sequence import CONTROL, LATEST, TEXT, delay, make_example, prefix_tokens, write_native
 from soundflow_trainer.tokens import StreamTokenizer, load_tokenizer, prepare_tokenizer, train_tokenizer
 
 C = 6400
@@ -104,6 +107,59 @@ def test_native_layout_by_hand(tokenizer):
     # Of the audio positions only the last of each chunk trains anything.
     assert len(control) == 4
     assert ((sequence.tokens == t.audio) & trained).sum() == 4
+
+
+def test_a_late_response_by_hand(tokenizer):
+    timeline = example_timeline()
+    targets = project(timeline)
+    found = {}
+    for seed in range(40):
+        later, skipped = delay(targets, 1.0, Dice(seed))
+        found[later.spoken[0].chunk] = skipped
+        assert later.spoken[0].text == "It rings."
+    assert found == {2: {1}, 3: {1, 2}}
+    later, skipped = next(one for i in range(9) if (one := delay(targets, 1.0, Dice(i)))[0].spoken[0].chunk == 2)
+    sequence = write_native(timeline, later, tokenizer, skipped)
+    t, text = tokenizer, tokenizer.encode("It rings.")
+    chunk = [t.audio] * 10
+    start = [*t.encode("tell me"), t.eos]
+    assert sequence.tokens.tolist() == [
+        *start, *chunk, t.silent, *chunk, t.silent, *chunk, t.response, *text, t.eos, *chunk, t.silent
+    ]  # fmt: skip
+    control = np.flatnonzero(sequence.kinds == CONTROL)
+    assert sequence.labels[control].tolist() == [t.silent, t.response, t.silent]
+    assert control.tolist() == [len(start) + 9, len(start) + 31, len(sequence.tokens) - 2]
+
+
+def test_late_responses_keep_their_order_and_number():
+    spoken = tuple(Target(chunk=k, decision="response", text=str(k)) for k in (0, 1, 4, 5, 7, 9))
+    targets = Targets(chunk=C, num_chunks=10, spoken=spoken)
+    late = 0
+    for seed in range(200):
+        later, skipped = delay(targets, 0.5, Dice(seed))
+        chunks = [target.chunk for target in later.spoken]
+        assert chunks == sorted(set(chunks))
+        assert [target.text for target in later.spoken] == [target.text for target in spoken]
+        moved = {target.chunk: int(target.text) for target in later.spoken if str(target.chunk) != target.text}
+        assert skipped == {k for chunk, due in moved.items() for k in range(due, chunk)}
+        assert all(1 <= chunk - due <= LATEST for chunk, due in moved.items())
+        late += len(moved)
+    assert late
+    assert LATEST == DEFAULT_WINDOW
+    silent = Targets(chunk=C, num_chunks=3, spoken=())
+    assert delay(silent, 1.0, Dice(1)) == (silent, frozenset())
+    assert delay(targets, 0.0, Dice(1)) == (targets, frozenset())
+
+
+def test_only_training_examples_are_late(tokenizer):
+    source = ToneSource(6)
+    plain, late = Examples(source, tokenizer, C), Examples(source, tokenizer, C, late=0.9, seed=1)
+    differs = [not np.array_equal(plain[i].sequence.tokens, late[i, 7].sequence.tokens) for i in range(6)]
+    assert sum(differs) >= 3
+    assert all(np.array_equal(plain[i].features, late[i, 7].features) for i in range(6))
+    assert np.array_equal(late[2, 7].sequence.tokens, late[2, 7].sequence.tokens)
+    num_trained = [int((one[3].sequence.kinds == CONTROL).sum()) for one in (plain, late)]
+    assert num_trained[1] <= num_trained[0]
 
 
 def test_a_tool_call_is_written_as_json(tokenizer):

@@ -24,7 +24,7 @@ from soundflow_data.targets import Targets
 from soundflow_data.timeline import SAMPLE_RATE, Timeline
 from soundflow_trainer.augmentation import Augmentation
 from soundflow_trainer.packing import Batch, pack
-from soundflow_trainer.sequence import Example, make_example
+from soundflow_trainer.sequence import Example, delay, make_example
 from soundflow_trainer.tokens import StreamTokenizer
 
 
@@ -78,6 +78,7 @@ class Examples(Dataset[Example]):
         tokenizer: The model's tokenizer.
         chunk: Samples per chunk of the model.
         augmentation: How much the features of a stream may change.
+        late: Share of the responses that come late; see `soundflow_trainer.sequence`.
         seed: With the stream's key and its place in training it decides how they change: a stream is heard in another
             way in every epoch, and in the same way whatever process loads it.
     """
@@ -89,12 +90,14 @@ class Examples(Dataset[Example]):
         chunk: int,
         *,
         augmentation: Augmentation | None = None,
+        late: float = 0.0,
         seed: int = 0,
     ) -> None:
         self._source = source
         self._tokenizer = tokenizer
         self._chunk = chunk
         self._augmentation = augmentation
+        self._late = late
         self._seed = seed
 
     def __len__(self) -> int:
@@ -117,10 +120,11 @@ class Examples(Dataset[Example]):
                 f"stream {stream.timeline.key!r} has chunks of {theirs_s:g} s, but the model decides every {ours_s:g} "
                 f"s; use shards of a recipe with `chunk_s: {ours_s:g}`"
             )
-        example = make_example(stream.audio, stream.timeline, stream.targets, self._tokenizer)
+        dice = Dice(self._seed, stream.timeline.key, place, "augmentation")
+        targets, skipped = delay(stream.targets, self._late, dice) if self._late else (stream.targets, ())
+        example = make_example(stream.audio, stream.timeline, targets, self._tokenizer, skipped)
         if self._augmentation is None:
             return example
-        dice = Dice(self._seed, example.key, place, "augmentation")
         return replace(example, features=self._augmentation.apply(example.features, dice))
 
 

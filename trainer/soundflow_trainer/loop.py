@@ -207,6 +207,7 @@ class _Run:
             self.tokenizer,
             self.model.chunk,
             augmentation=Augmentation(**data.augment.model_dump()) if data.augment else None,
+            late=data.late,
             seed=data.seed,
         )
         batch = self.stage.batch

@@ -7,17 +7,28 @@ A label stands at the position whose logits it trains, so it is the *next* token
 trained on the decision (C), `<response>` and every word on the word after it, the last word on `<eos>` (T). Prefix and
 all other audio positions train nothing, and no position trains both. Nothing of this is stored in shards: it is built
 from the timeline's targets when a stream is read.
+
+Training may let some responses come late. A model that has missed its moment live finds itself in a past that no plan
+has: the evidence is there, and nothing was said. It learns to speak then as well; the chunks between train nothing, so
+that no silence is taught where speaking was right:
+
+    due      ... <audio> x10  <response> "It" ...
+    late     ... <audio> x10  <silent>  <audio> x10  <response> "It" ...
+    label               -                        C
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from soundflow_data.dice import Dice
 from soundflow_data.errors import SoundFlowError
 from soundflow_data.targets import Target, Targets
 from soundflow_data.timeline import Timeline
@@ -28,6 +39,7 @@ NOTHING: Final = 0
 CONTROL: Final = 1
 TEXT: Final = 2
 IGNORE: Final = -100
+LATEST: Final = 2  # chunks after the due one in which a response still counts as in time (see docs/measures.md)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,16 +84,52 @@ def spoken_text(target: Target, timeline: Timeline) -> str:
     return "\n".join([target.text, *lines] if target.text else lines)
 
 
-def write_native(timeline: Timeline, targets: Targets, tokenizer: StreamTokenizer) -> Sequence:
-    """Writes a stream in the native layout."""
+def delay(targets: Targets, share: float, dice: Dice) -> tuple[Targets, frozenset[int]]:
+    """Lets some responses come one or two chunks late.
+
+    Args:
+        targets: What is said when.
+        share: Probability with which a response is late; one that the next response follows at once is not.
+        dice: Decides.
+
+    Returns:
+        The later targets, and the chunks that were skipped.
+    """
+    spoken: list[Target] = []
+    skipped: set[int] = set()
+    ends = [target.chunk for target in targets.spoken[1:]] + [targets.num_chunks] * bool(targets.spoken)
+    for target, end in zip(targets.spoken, ends, strict=True):
+        late = dice.integer(1, LATEST) if dice.chance(share) else 0
+        chunk = target.chunk + late
+        if late and chunk < end:
+            skipped.update(range(target.chunk, chunk))
+            spoken.append(msgspec.structs.replace(target, chunk=chunk))
+        else:
+            spoken.append(target)
+    return msgspec.structs.replace(targets, spoken=tuple(spoken)), frozenset(skipped)
+
+
+def write_native(
+    timeline: Timeline, targets: Targets, tokenizer: StreamTokenizer, untrained: Collection[int] = ()
+) -> Sequence:
+    """Writes a stream in the native layout.
+
+    Args:
+        timeline: Gives the instruction, and the calls of responses.
+        targets: What is said when.
+        tokenizer: The model's.
+        untrained: Chunks whose decision trains nothing.
+    """
     num_audio = embeddings_per_chunk(targets.chunk)
     tokens = prefix_tokens(timeline.instruction, tokenizer)
     trained: list[tuple[int, int, int]] = []  # position, label, kind
     for target in targets:
         tokens += [tokenizer.audio] * num_audio
         speaks = target.decision == "response"
-        trained.append((len(tokens) - 1, tokenizer.response if speaks else tokenizer.silent, CONTROL))
-        tokens.append(trained[-1][1])
+        decision = tokenizer.response if speaks else tokenizer.silent
+        if target.chunk not in untrained:
+            trained.append((len(tokens) - 1, decision, CONTROL))
+        tokens.append(decision)
         if speaks:
             for token in [*tokenizer.encode(spoken_text(target, timeline)), tokenizer.eos]:
                 trained.append((len(tokens) - 1, token, TEXT))
@@ -95,9 +143,13 @@ def write_native(timeline: Timeline, targets: Targets, tokenizer: StreamTokenize
 
 
 def make_example(
-    audio: NDArray[np.int16] | NDArray[np.float32], timeline: Timeline, targets: Targets, tokenizer: StreamTokenizer
+    audio: NDArray[np.int16] | NDArray[np.float32],
+    timeline: Timeline,
+    targets: Targets,
+    tokenizer: StreamTokenizer,
+    untrained: Collection[int] = (),
 ) -> Example:
-    """Turns one stream into an example.
+    """Turns one stream into an example; see `write_native`.
 
     Raises:
         SoundFlowError: The audio is not as long as the targets say.
@@ -109,6 +161,6 @@ def make_example(
         )
     return Example(
         key=timeline.key,
-        sequence=write_native(timeline, targets, tokenizer),
+        sequence=write_native(timeline, targets, tokenizer, untrained),
         features=log_mel(audio, targets.chunk),
     )

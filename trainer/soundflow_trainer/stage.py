@@ -40,6 +40,8 @@ class DataSection(_Section):
     Attributes:
         root: Run directory of `soundflow run`.
         where: Any SQL condition on the streams table, such as `seconds < 30`.
+        late: Share of the responses that training lets come one or two chunks late, so that the model learns to say
+            what it has missed; see `soundflow_trainer.sequence`.
         mix: Weights of abilities (`real_time_asr: 2`), sub-tasks (`proactive_response/human_distress: 1`) and of the
             `rest`; what has no weight is not trained on. Without it every stream counts once. Only for training.
     """
@@ -52,6 +54,7 @@ class DataSection(_Section):
     seed: Annotated[int, Field(ge=0)] = 0
     loader_workers: Annotated[int, Field(ge=0)] = 2
     augment: AugmentSection | None = None
+    late: Share = 0.0
 
 
 class ModelSection(_Section):
