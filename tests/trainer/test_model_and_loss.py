@@ -152,6 +152,28 @@ def test_responses_weigh_what_the_setting_says():
     assert float(total_loss(sums, counts, weights)) == pytest.approx(expected, rel=1e-6)
 
 
+def test_naming_sounds_is_a_part_of_its_own():
+    """A decision with entropy a and a name with entropy b: a + weight * b, and without a weight the name is nothing."""
+    logits = torch.tensor([[2.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    a, b = (float(-torch.log_softmax(row, 0)[i]) for row, i in zip(logits, (0, 2), strict=True))
+    zeros = torch.zeros(1, 2, dtype=torch.long)
+    batch = Batch(
+        keys=(("x",),),
+        tokens_RL=zeros,
+        labels_RL=torch.tensor([[0, 2]]),
+        kinds_RL=torch.tensor([[1, 3]], dtype=torch.uint8),
+        segments_RL=zeros + 1,
+        positions_RL=zeros,
+        features_NFM=torch.zeros(0, 40, 128),
+    )
+    for sounds in (0.0, 0.5):
+        weights = LossWeights(sounds=sounds)
+        counts = loss_counts([batch], response_token=1, weights=weights)
+        assert counts == LossCounts(text=0.0, control=1.0, sounds=1.0)
+        sums = loss_sums(logits, batch, response_token=1, weights=weights)
+        assert float(total_loss(sums, counts, weights)) == pytest.approx(a + sounds * b, rel=1e-6)
+
+
 def test_golden_losses(model, tokenizer, examples):
     """Changes here mean that features, layout, model or loss have changed: old checkpoints then mean something else."""
     set_weights(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -13,13 +14,14 @@ from transformers.models.whisper import WhisperFeatureExtractor
 from soundflow_data.dice import Dice
 from soundflow_data.errors import SoundFlowError
 from soundflow_data.targets import Target, Targets, project
-from soundflow_data.timeline import Response, Timeline, ToolCall
+from soundflow_data.timeline import Event, Response, Timeline, ToolCall
 from soundflow_trainer import frontend
 from soundflow_trainer.evaluation.events import DEFAULT_WINDOW
 from soundflow_trainer.frontend import log_mel
 from soundflow_trainer.loading import Examples
 from soundflow_trainer.packing import pack, pad, plan_rows, useful_share
-from soundflow_trainer.sequence import CONTROL, LATEST, TEXT, delay, make_example, prefix_tokens, write_native
+from soundflow_trainer.sequence import CONTROL, LATEST, SOUND, TEXT, delay, make_example, prefix_tokens, write_native
+from soundflow_trainer.sounding import sounds_by_chunk
 from soundflow_trainer.tokens import StreamTokenizer, load_tokenizer, prepare_tokenizer, train_tokenizer
 
 C = 6400
@@ -160,6 +162,47 @@ def test_only_training_examples_are_late(tokenizer):
     assert np.array_equal(late[2, 7].sequence.tokens, late[2, 7].sequence.tokens)
     num_trained = [int((one[3].sequence.kinds == CONTROL).sum()) for one in (plain, late)]
     assert num_trained[1] <= num_trained[0]
+
+
+def sound(label, start_s, end_s, role="foreground", kind="sound"):
+    onset, length = round(start_s * 16_000), round((end_s - start_s) * 16_000)
+    return Event(track="s", kind=kind, role=role, bank="b", clip="c", onset=onset, num_samples=length, label=label)
+
+
+def test_every_chunk_is_asked_for_the_sound_that_fills_most_of_it():
+    tokenizer = train_tokenizer(["a rooster, rain and a chainsaw"] * 9, 300)
+    timeline = msgspec.structs.replace(
+        example_timeline(),
+        num_samples=8 * C,
+        events=(
+            sound("rooster", 0.1, 0.5),  # 0.3 s of chunk 0 and 0.1 s of chunk 1
+            sound("rain", 0.9, 2.5, role="ambient"),  # 0.3 s of chunk 2, all of 3 to 5, 0.1 s of 6
+            sound("chainsaw", 1.6, 1.9),  # in front of the rain in chunk 4
+            sound("fan", 0.0, 3.2, kind="noise"),
+        ),
+    )
+    asked = sounds_by_chunk(timeline, tokenizer)
+    assert list(asked) == [0, 2, 3, 4, 5]
+    assert asked[2] == asked[3] == asked[5]
+    assert len({asked[0], asked[2], asked[4]}) == 3
+    names = {0: " rooster", 3: " rain", 4: " chainsaw"}
+    for chunk, name in names.items():
+        pieces = tokenizer.encode(name)
+        assert asked[chunk] in pieces
+        lengths = [len(tokenizer.decode([one]).strip()) for one in pieces]
+        assert lengths[pieces.index(asked[chunk])] == max(lengths)
+    targets = project(timeline)
+    plain = write_native(timeline, targets, tokenizer)
+    sequence = write_native(timeline, targets, tokenizer, sounds=asked)
+    assert np.array_equal(sequence.tokens, plain.tokens)
+    named = np.flatnonzero(sequence.kinds == SOUND)
+    assert sequence.labels[named].tolist() == list(asked.values())
+    assert (sequence.tokens[named] == tokenizer.audio).all()
+    assert (sequence.tokens[named + 1] == tokenizer.audio).all()
+    decisions = np.flatnonzero(sequence.kinds == CONTROL)
+    assert (named + 1).tolist() == decisions[list(asked)].tolist()
+    rest = sequence.kinds != SOUND
+    assert np.array_equal(sequence.labels[rest], plain.labels[rest])
 
 
 def test_a_tool_call_is_written_as_json(tokenizer):

@@ -38,6 +38,7 @@ from soundflow_trainer.stage import OptimizerSection, Stage, load_stage
 from soundflow_trainer.tokens import load_tokenizer
 from soundflow_trainer.weights import load_model, new_model
 
+NAMES = ("plain", "named")
 STAGES = sorted((Path(__file__).parents[2] / "trainer" / "stages").glob("[1-4]_*.yaml"))
 PREFIX = {"lm_head": "lm_head", "adapter": "audio_tower.proj", "language_model": "language_model"}
 
@@ -313,6 +314,17 @@ def test_validation_chooses_the_threshold_and_the_model_keeps_it(tmp_path):
     plain = run(make_stage(steps=2), tmp_path / "plain")
     assert plain.finished
     assert load_model(find_model(tmp_path / "plain"))[0].threshold == 0.0
+
+
+def test_naming_sounds_changes_what_is_learnt_and_is_logged(tmp_path):
+    """Tones are no sounds of the ontology, but they have labels; without the weight nothing of it is seen."""
+    for name, weight in zip(NAMES, (0.0, 1.0), strict=True):
+        run(make_stage(steps=2, loss={"sounds": weight}), tmp_path / name)
+    assert not equal(*(weights_of(tmp_path / name, 2) for name in NAMES))
+    before, after = (json.loads((tmp_path / name / "log/metrics.jsonl").read_text().splitlines()[0]) for name in NAMES)
+    assert "loss_sounds" not in before
+    assert after["loss_sounds"] > 0
+    assert after["loss"] == pytest.approx(sum(after[f"loss_{part}"] for part in ("text", "control", "sounds")))
 
 
 def test_a_session_remembers_as_much_as_the_model_was_trained_on(tmp_path, tokenizer):

@@ -77,5 +77,12 @@ class ToneSource:
 
 def event(tone: int, onset: int, length: int) -> Event:
     return Event(
-        track="sound", kind="sound", role="foreground", bank="tones", clip=str(tone), onset=onset, num_samples=length
+        track="sound",
+        kind="sound",
+        role="foreground",
+        bank="tones",
+        clip=str(tone),
+        label=f"{tone}_hertz",
+        onset=onset,
+        num_samples=length,
     )

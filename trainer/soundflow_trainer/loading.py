@@ -25,6 +25,7 @@ from soundflow_data.timeline import SAMPLE_RATE, Timeline
 from soundflow_trainer.augmentation import Augmentation
 from soundflow_trainer.packing import Batch, pack
 from soundflow_trainer.sequence import Example, delay, make_example
+from soundflow_trainer.sounding import sounds_by_chunk
 from soundflow_trainer.tokens import StreamTokenizer
 
 
@@ -79,6 +80,7 @@ class Examples(Dataset[Example]):
         chunk: Samples per chunk of the model.
         augmentation: How much the features of a stream may change.
         late: Share of the responses that come late; see `soundflow_trainer.sequence`.
+        sounds: Whether every chunk is asked what sounds in it; see `soundflow_trainer.sounding`.
         seed: With the stream's key and its place in training it decides how they change: a stream is heard in another
             way in every epoch, and in the same way whatever process loads it.
     """
@@ -91,6 +93,7 @@ class Examples(Dataset[Example]):
         *,
         augmentation: Augmentation | None = None,
         late: float = 0.0,
+        sounds: bool = False,
         seed: int = 0,
     ) -> None:
         self._source = source
@@ -98,6 +101,7 @@ class Examples(Dataset[Example]):
         self._chunk = chunk
         self._augmentation = augmentation
         self._late = late
+        self._sounds = sounds
         self._seed = seed
 
     def __len__(self) -> int:
@@ -122,7 +126,8 @@ class Examples(Dataset[Example]):
             )
         dice = Dice(self._seed, stream.timeline.key, place, "augmentation")
         targets, skipped = delay(stream.targets, self._late, dice) if self._late else (stream.targets, ())
-        example = make_example(stream.audio, stream.timeline, targets, self._tokenizer, skipped)
+        sounds = sounds_by_chunk(stream.timeline, self._tokenizer) if self._sounds else {}
+        example = make_example(stream.audio, stream.timeline, targets, self._tokenizer, skipped, sounds)
         if self._augmentation is None:
             return example
         return replace(example, features=self._augmentation.apply(example.features, dice))

@@ -169,7 +169,7 @@ class _Run:
         self.optimizers = make_optimizers(self.module, stage.optimizer)
         if folder is not None:
             store.restore_optimizers(folder, self.module, self.optimizers)
-        self.weights = LossWeights(stream=stage.loss.stream, response=stage.loss.response)
+        self.weights = LossWeights(**stage.loss.model_dump())
         self.autocast = torch.autocast(self.world.device.type, torch.bfloat16, enabled=bf16)
         self.validation: Validation = choose_validation(
             validation,
@@ -208,6 +208,7 @@ class _Run:
             self.model.chunk,
             augmentation=Augmentation(**data.augment.model_dump()) if data.augment else None,
             late=data.late,
+            sounds=self.stage.loss.sounds > 0,
             seed=data.seed,
         )
         batch = self.stage.batch
@@ -226,7 +227,7 @@ class _Run:
         counts = loss_counts(batches, response_token=self.tokenizer.response, weights=self.weights)
         counts = _over_ranks(counts, self.world)
         passes = self.world.max(len(batches))
-        text = control = 0.0
+        text = control = sounds = 0.0
         for i in range(passes):
             batch = batches[min(i, len(batches) - 1)].to(self.world.device)
             self.model.longest = max(self.model.longest, batch.longest)
@@ -241,6 +242,7 @@ class _Run:
                 (loss * (share * self.world.size)).backward()
             text += share * sums.text.item() / max(counts.text, 1.0)
             control += share * sums.control.item() / max(counts.control, 1e-9)
+            sounds += share * sums.sounds.item() / max(counts.sounds, 1.0)
         self.rows.apply()
         norm = nn.utils.clip_grad_norm_(self.module.parameters(), self.stage.optimizer.clip_norm)
         for optimizer in self.optimizers:
@@ -248,17 +250,24 @@ class _Run:
             optimizer.zero_grad(set_to_none=True)
         self.step += 1
         self.state = self.source.advance(self.state, self.stage.batch.streams)
-        self._report(batches, text, control, rate, float(norm), began, waited)
+        self._report(batches, (text, control, sounds), rate, float(norm), began, waited)
 
     def _report(
-        self, batches: list[Batch], text: float, control: float, rate: float, norm: float, began: float, waited: float
+        self,
+        batches: list[Batch],
+        parts: tuple[float, float, float],
+        rate: float,
+        norm: float,
+        began: float,
+        waited: float,
     ) -> None:
-        tokens, text, control = self.world.sum(sum(batch.num_tokens for batch in batches), text, control)
+        tokens, text, control, sounds = self.world.sum(sum(batch.num_tokens for batch in batches), *parts)
         took = time.perf_counter() - began
         values = {
-            "loss": text + self.weights.stream * control,
+            "loss": text + self.weights.stream * control + self.weights.sounds * sounds,
             "loss_text": text,
             "loss_control": control,
+            **({"loss_sounds": sounds} if self.weights.sounds else {}),
             "lr": rate,
             "gradient_norm": norm,
             "tokens_per_s": tokens / took,
@@ -365,8 +374,8 @@ def _plainly(steps: Iterator[list[Batch]]) -> Iterator[list[Batch]]:
 
 
 def _over_ranks(counts: LossCounts, world: World) -> LossCounts:
-    text, control = world.sum(counts.text, counts.control)
-    return LossCounts(text=text, control=control)
+    text, control, sounds = world.sum(counts.text, counts.control, counts.sounds)
+    return LossCounts(text=text, control=control, sounds=sounds)
 
 
 @contextlib.contextmanager

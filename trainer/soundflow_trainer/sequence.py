@@ -20,7 +20,7 @@ that no silence is taught where speaking was right:
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,7 +38,9 @@ from soundflow_trainer.tokens import StreamTokenizer
 NOTHING: Final = 0
 CONTROL: Final = 1
 TEXT: Final = 2
+SOUND: Final = 3
 IGNORE: Final = -100
+_NONE: Final[Mapping[int, int]] = {}
 LATEST: Final = 2  # chunks after the due one in which a response still counts as in time (see docs/measures.md)
 
 
@@ -49,7 +51,7 @@ class Sequence:
     Attributes:
         tokens: int64 (num_tokens,).
         labels: int64 (num_tokens,), the next token where it is trained, else -100.
-        kinds: uint8 (num_tokens,), `NOTHING`, `CONTROL` or `TEXT`.
+        kinds: uint8 (num_tokens,), `NOTHING`, `CONTROL`, `TEXT` or `SOUND`.
     """
 
     tokens: NDArray[np.int64]
@@ -110,7 +112,11 @@ def delay(targets: Targets, share: float, dice: Dice) -> tuple[Targets, frozense
 
 
 def write_native(
-    timeline: Timeline, targets: Targets, tokenizer: StreamTokenizer, untrained: Collection[int] = ()
+    timeline: Timeline,
+    targets: Targets,
+    tokenizer: StreamTokenizer,
+    untrained: Collection[int] = (),
+    sounds: Mapping[int, int] = _NONE,
 ) -> Sequence:
     """Writes a stream in the native layout.
 
@@ -119,12 +125,15 @@ def write_native(
         targets: What is said when.
         tokenizer: The model's.
         untrained: Chunks whose decision trains nothing.
+        sounds: By chunk, what its last audio position but one is trained on, see `soundflow_trainer.sounding`.
     """
     num_audio = embeddings_per_chunk(targets.chunk)
     tokens = prefix_tokens(timeline.instruction, tokenizer)
     trained: list[tuple[int, int, int]] = []  # position, label, kind
     for target in targets:
         tokens += [tokenizer.audio] * num_audio
+        if target.chunk in sounds and num_audio > 1:
+            trained.append((len(tokens) - 2, sounds[target.chunk], SOUND))
         speaks = target.decision == "response"
         decision = tokenizer.response if speaks else tokenizer.silent
         if target.chunk not in untrained:
@@ -148,6 +157,7 @@ def make_example(
     targets: Targets,
     tokenizer: StreamTokenizer,
     untrained: Collection[int] = (),
+    sounds: Mapping[int, int] = _NONE,
 ) -> Example:
     """Turns one stream into an example; see `write_native`.
 
@@ -161,6 +171,6 @@ def make_example(
         )
     return Example(
         key=timeline.key,
-        sequence=write_native(timeline, targets, tokenizer, untrained),
+        sequence=write_native(timeline, targets, tokenizer, untrained, sounds),
         features=log_mel(audio, targets.chunk),
     )

@@ -83,10 +83,16 @@ class ModelSection(_Section):
 
 
 class LossSection(_Section):
-    """Weights of the loss: `stream` is lambda; `response` weighs the decisions to speak."""
+    """Weights of the loss: `stream` is lambda; `response` weighs the decisions to speak.
+
+    Attributes:
+        sounds: Weight of naming what sounds in every chunk, which a model from scratch learns to hear by; see
+            `soundflow_trainer.sounding`.
+    """
 
     stream: Annotated[float, Field(ge=0)] = 1.0
     response: Annotated[float, Field(gt=0)] = 1.0
+    sounds: Annotated[float, Field(ge=0)] = 0.0
 
 
 class LoraSection(_Section):
