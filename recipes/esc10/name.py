@@ -25,9 +25,9 @@ SOUNDS = {
 def name(scene: Scene) -> None:
     scene.instruct("name every sound")
     scene.finish()  # the instruction holds to the end of the stream: no other episode may follow
-    for _ in range(scene.integer(4, 6)):
+    for _ in range(scene.integer(5, 7)):
         sound = scene.choose_sound(labels=tuple(SOUNDS))
-        heard = scene.play(sound, max_s=3.0)
+        heard = scene.play(sound, max_s=2.2)
         called = SOUNDS[sound.label]
         scene.respond(f"{called[:1].upper()}{called[1:]}.", evidence=heard.recognisable, kind="name")
         scene.pause(0.4, 1.0)

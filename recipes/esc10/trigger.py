@@ -27,11 +27,11 @@ def trigger(scene: Scene) -> None:
     name = SOUNDS[sound.label]
     scene.instruct(f"tell me when you hear {name}")
     scene.finish()  # the instruction holds to the end of the stream: no other episode may follow
-    for _ in range(scene.integer(3, 5)):
+    for _ in range(scene.integer(5, 7)):
         if scene.chance(0.5):
-            heard = scene.play(sound, max_s=3.0)
+            heard = scene.play(sound, max_s=2.2)
             scene.respond(f"{name[:1].upper()}{name[1:]}.", evidence=heard.recognisable, kind="trigger")
         else:
-            other = scene.play(scene.choose_sound(labels=tuple(SOUNDS), unlike=sound), max_s=3.0)
+            other = scene.play(scene.choose_sound(labels=tuple(SOUNDS), unlike=sound), max_s=2.2)
             scene.stay_silent(other, "not the sound that was asked for")
-        scene.pause(0.6, 1.5)
+        scene.pause(0.4, 1.0)

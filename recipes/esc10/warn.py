@@ -16,12 +16,12 @@ EVERYDAY = ("dog_bark", "rooster", "rain", "sea_waves", "clock_tick", "helicopte
 
 @subtask(ability="proactive_response", languages=("en",), needs=("sounds",))
 def warn(scene: Scene) -> None:
-    for _ in range(scene.integer(3, 5)):
+    for _ in range(scene.integer(5, 7)):
         if scene.chance(0.5):
             sound = scene.choose_sound(labels=tuple(WARNINGS))
-            heard = scene.play(sound, max_s=3.0)
+            heard = scene.play(sound, max_s=2.2)
             scene.respond(WARNINGS[sound.label], evidence=heard.recognisable, kind="warning")
         else:
-            heard = scene.play(scene.choose_sound(labels=EVERYDAY), max_s=3.0)
+            heard = scene.play(scene.choose_sound(labels=EVERYDAY), max_s=2.2)
             scene.stay_silent(heard, "harmless")
-        scene.pause(0.6, 1.5)
+        scene.pause(0.4, 1.0)
