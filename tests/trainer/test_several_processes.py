@@ -9,21 +9,21 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_training import make_stage, run, weights_of
+from test_training import make_changing_stage, run, weights_of
 
 SCRIPT = """
 import sys; sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from test_training import make_stage, run
+from test_training import make_changing_stage, run
 if __name__ == "__main__":
-    run(make_stage(steps=2, sharding=sys.argv[3]), Path(sys.argv[2]))
+    run(make_changing_stage(steps=2, sharding=sys.argv[3]), Path(sys.argv[2]))
 """
 
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("sharding", ["none", "fsdp"])
 def test_two_processes_train_like_one(tmp_path, sharding):
-    run(make_stage(steps=2), tmp_path / "one")
+    run(make_changing_stage(steps=2), tmp_path / "one")
     script = tmp_path / "go.py"
     script.write_text(SCRIPT)
     here = str(Path(__file__).parent)

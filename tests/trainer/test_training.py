@@ -59,6 +59,13 @@ def make_stage(**changes) -> Stage:
     return Stage.model_validate(settings | changes)
 
 
+def make_changing_stage(workers=0, **changes) -> Stage:
+    """A stage that changes streams in every epoch, lets responses come late, and names sounds."""
+    augment = {"gain_db": 6, "colour_db": 3, "shift_mels": 4, "masks": 1, "noise_db": 10, "narrow_mels": 20}
+    data = {"root": "memory", "loader_workers": workers, "seed": 3, "late": 0.4, "augment": augment}
+    return make_stage(data=data, loss={"sounds": 0.5}, **changes)
+
+
 def run(stage, out, **options):
     return train(stage, out, source=ToneSource(20), validation=ToneSource(4, split="validation"), **options)
 
@@ -227,10 +234,9 @@ def test_loader_workers_and_ranks_do_not_change_which_streams_a_step_takes(token
 GO = """
 import sys; sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from test_training import make_stage, run
+from test_training import make_changing_stage, run
 if __name__ == "__main__":
-    data = {"root": "memory", "loader_workers": 2, "seed": 3}
-    ended = run(make_stage(steps=int(sys.argv[3]), data=data), Path(sys.argv[2]))
+    ended = run(make_changing_stage(steps=int(sys.argv[3]), workers=2), Path(sys.argv[2]))
     print(ended.step, ended.finished)
 """
 
@@ -252,13 +258,13 @@ def wait_for_checkpoint(process, out, step):
 
 @pytest.mark.timeout(180)
 def test_a_killed_run_goes_on_with_other_workers_and_ends_with_equal_weights(tmp_path):
-    run(make_stage(steps=12), tmp_path / "whole")
+    run(make_changing_stage(steps=12), tmp_path / "whole")  # more than two epochs
     out = tmp_path / "killed"
     process = start(tmp_path, out, steps=12)
     wait_for_checkpoint(process, out, Dice(time.time_ns()).integer(2, 8))  # somewhere else every time
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    finished = run(make_stage(steps=12), out)
+    finished = run(make_changing_stage(steps=12), out)
     assert finished.step == 12
     assert equal(weights_of(tmp_path / "whole", 12), weights_of(out, 12))
 
