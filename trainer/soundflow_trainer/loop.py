@@ -213,6 +213,7 @@ class _Run:
         )
         batch = self.stage.batch
         order = self.source.order(self.state, rank=self.world.rank, world_size=self.world.size, num_epochs=None)
+        # A stream's place in the whole of training decides how it is changed, whichever rank or worker loads it.
         begin = self.state.epoch * len(self.source) + self.state.position
         places = itertools.count(begin + self.world.rank, self.world.size)
         plan = BatchPlan(streams=batch.streams, row_tokens=batch.row_tokens, rows=batch.rows)
@@ -227,10 +228,10 @@ class _Run:
         counts = loss_counts(batches, response_token=self.tokenizer.response, weights=self.weights)
         counts = _over_ranks(counts, self.world)
         passes = self.world.max(len(batches))
+        self.model.longest = max(self.model.longest, *(batch.longest for batch in batches))
         text = control = sounds = 0.0
         for i in range(passes):
             batch = batches[min(i, len(batches) - 1)].to(self.world.device)
-            self.model.longest = max(self.model.longest, batch.longest)
             share = 1.0 if i < len(batches) else 0.0  # ranks make equally many passes; the last ones of some are empty
             with accumulating(self.module, last=i == passes - 1):
                 with self.autocast:

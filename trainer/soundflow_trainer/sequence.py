@@ -5,8 +5,8 @@
 
 A label stands at the position whose logits it trains, so it is the *next* token: the last audio position of a chunk is
 trained on the decision (C), `<response>` and every word on the word after it, the last word on `<eos>` (T). Prefix and
-all other audio positions train nothing, and no position trains both. Nothing of this is stored in shards: it is built
-from the timeline's targets when a stream is read.
+all other audio positions train nothing (but see `soundflow_trainer.sounding`), and no position trains both. Nothing of
+this is stored in shards: it is built from the timeline's targets when a stream is read.
 
 Training may let some responses come late. A model that has missed its moment live finds itself in a past that no plan
 has: the evidence is there, and nothing was said. It learns to speak then as well; the chunks between train nothing, so
@@ -40,8 +40,8 @@ CONTROL: Final = 1
 TEXT: Final = 2
 SOUND: Final = 3
 IGNORE: Final = -100
-_NONE: Final[Mapping[int, int]] = {}
 LATEST: Final = 2  # chunks after the due one in which a response still counts as in time (see docs/measures.md)
+_NO_SOUNDS: Final[Mapping[int, int]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +116,7 @@ def write_native(
     targets: Targets,
     tokenizer: StreamTokenizer,
     untrained: Collection[int] = (),
-    sounds: Mapping[int, int] = _NONE,
+    sounds: Mapping[int, int] = _NO_SOUNDS,
 ) -> Sequence:
     """Writes a stream in the native layout.
 
@@ -157,7 +157,7 @@ def make_example(
     targets: Targets,
     tokenizer: StreamTokenizer,
     untrained: Collection[int] = (),
-    sounds: Mapping[int, int] = _NONE,
+    sounds: Mapping[int, int] = _NO_SOUNDS,
 ) -> Example:
     """Turns one stream into an example; see `write_native`.
 

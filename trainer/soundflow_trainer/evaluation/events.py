@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from soundflow_data.targets import earliest_chunk
 from soundflow_data.timeline import SAMPLE_RATE, Silence
+from soundflow_trainer.sequence import LATEST
 
-DEFAULT_WINDOW: Final = 2
+DEFAULT_WINDOW: Final = LATEST
 LATE_LIMIT: Final = 5
 
 
