@@ -72,10 +72,18 @@ $(TRAIN): constraints/trainer.txt pyproject.toml
 	.venv-train/bin/python -m pip install $(PIP_FLAGS) -c constraints/trainer.txt -e '.[dev,train]'
 	@touch $@
 
-# whisperx needs torch 2.8 with a torchaudio whose wheel loads only beside a CUDA build, so this one is large.
+# whisperx needs torch 2.8 with a torchaudio whose wheel loads only beside a CUDA build, so this one is large. Its largest
+# wheels are installed one by one: all at once, pip would hold 4 GB of downloads beside the 9 GB that they become.
+SPEECH_GB := 10
+LARGE_WHEELS := grep -E '^(nvidia-.*|torch|triton)==' constraints/speech.txt
+
 $(SPEECH): constraints/speech.txt pyproject.toml
+	@free=$$(df -Pk . | awk 'NR == 2 {print int($$4 / 1048576)}'); test $$free -ge $(SPEECH_GB) || { \
+		echo "The speech environment takes $(SPEECH_GB) GB while it is set up, and $$free GB are free on this disk."; \
+		echo "Make room and run the same command again; 'make test-base test-train' needs no speech environment."; exit 1; }
 	$(PYTHON) -m venv .venv-speech
-	.venv-speech/bin/python -m pip install $(PIP_FLAGS) -c constraints/speech.txt -e '.[containers,dev,speech]'
+	$(LARGE_WHEELS) | xargs -n 1 .venv-speech/bin/python -m pip install $(PIP_FLAGS) --no-cache-dir --no-deps
+	.venv-speech/bin/python -m pip install $(PIP_FLAGS) --no-cache-dir -c constraints/speech.txt -e '.[containers,dev,speech]'
 	@touch $@
 
 $(PEERS): constraints/bench-peers.txt pyproject.toml

@@ -17,11 +17,15 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import typer
 from typer.testing import CliRunner
 
 from soundflow_data.recipe import LoadedRecipe
 from soundflow_data.version import VERSION
 from soundflow_pipelines.cli import app
+from soundflow_pipelines.cli.interrupts import interruptible
+from soundflow_pipelines.cli.meter import Meter
+from soundflow_pipelines.cli.terminal import Terminal
 
 COMMANDS = ("plan", "run", "status", "try", "show", "stats", "query", "validate", "rerender", "recipes")
 BANK_COMMANDS = ("build", "readers", "list", "show", "search")
@@ -189,7 +193,10 @@ def test_an_interrupted_run_says_how_to_resume_and_does(
 ) -> None:
     recipe = make_recipe(streams=300, streams_per_shard=1, limits={"max_drop_share": 1.0}).path
     words = ("run", recipe, tmp_path / "out", "--workers", "1", "--executor", "local", "--no-picture")
-    command = [sys.executable, "-c", "from soundflow_pipelines.cli import main; main()", *map(str, words)]
+    # Where tests run in the background of a script, processes are born ignoring Ctrl-C; this one must hear it.
+    listening = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{listening}; from soundflow_pipelines.cli import main; main()"
+    command = [sys.executable, "-c", code, *map(str, words)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 40
         while not list((tmp_path / "out" / "receipts").glob("*.json")) and time.monotonic() < deadline:
@@ -207,6 +214,45 @@ def test_an_interrupted_run_says_how_to_resume_and_does(
     assert values["complete"]
     assert values["shards"]["made"] == 300 - made
     assert as_json("validate", tmp_path / "out", "--workers", "1")["ok"]
+
+
+class _Unlucky:
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)  # Python prints what this raises, and drops it
+
+
+def _work_in_steps(steps: list[int]) -> None:
+    terminal = Terminal(as_json=False)
+    with interruptible(terminal, "do it again"), Meter(terminal, "steps", 3, "steps") as meter:
+        for step in range(3):
+            meter.update(step)
+            _Unlucky()
+            steps.append(step)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_in_a_finalizer_ends_the_command_all_the_same(capfd: pytest.CaptureFixture[str]) -> None:
+    steps: list[int] = []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(typer.Exit) as raised:
+            _work_in_steps(steps)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert raised.value.exit_code == 130
+    assert steps == [0]
+    assert "interrupted; do it again" in capfd.readouterr().err
+
+
+def test_a_command_that_ignores_ctrl_c_goes_on() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with interruptible(Terminal(as_json=False), ""), Meter(Terminal(as_json=False), "", 1, "") as meter:
+            signal.raise_signal(signal.SIGINT)
+            meter.update(1)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _assert_equal_runs(one: Path, other: Path) -> None:

@@ -11,9 +11,9 @@ import typer
 from soundflow_pipelines.cli.arguments import Json
 from soundflow_pipelines.cli.bank import key_and_value
 from soundflow_pipelines.cli.formats import duration, hours, plural, times
+from soundflow_pipelines.cli.interrupts import interruptible
 from soundflow_pipelines.cli.meter import Meter
 from soundflow_pipelines.cli.terminal import Terminal
-from soundflow_pipelines.cli.workers import interruptible
 
 if TYPE_CHECKING:
     from soundflow_data.bank.align import AlignProgress, AlignSummary

@@ -9,6 +9,7 @@ from typing import Self
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from soundflow_pipelines.cli.formats import duration
+from soundflow_pipelines.cli.interrupts import raise_missed
 from soundflow_pipelines.cli.terminal import Terminal
 
 LINE_EVERY_S = 5.0
@@ -42,7 +43,12 @@ class Meter:
         return time.monotonic() - self._started
 
     def update(self, done: int, text: str = "") -> None:
-        """Tells how much is done by now, and what else there is to say."""
+        """Tells how much is done by now, and what else there is to say.
+
+        Raises:
+            KeyboardInterrupt: The command was asked to end, and nothing has heard it.
+        """
+        raise_missed()
         self._done, self._text = done, text
         if self._bar is not None:
             self._bar.update(self._task, completed=done, text=text, left=self._left())

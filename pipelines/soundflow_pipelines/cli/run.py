@@ -14,9 +14,10 @@ import typer
 from soundflow_pipelines.cli.arguments import BanksFolder, Json, RecipeName, Settings, Workers, num_cpus, open_recipe
 from soundflow_pipelines.cli.errors import FAILED
 from soundflow_pipelines.cli.formats import duration, hours, plural, times
+from soundflow_pipelines.cli.interrupts import interruptible
 from soundflow_pipelines.cli.terminal import Terminal
 from soundflow_pipelines.cli.validate import check_run
-from soundflow_pipelines.cli.workers import Kind, interruptible, open_executor
+from soundflow_pipelines.cli.workers import Kind, open_executor
 
 if TYPE_CHECKING:
     from soundflow_data.corpus import Corpus

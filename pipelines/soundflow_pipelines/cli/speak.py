@@ -15,8 +15,9 @@ from typer.core import TyperCommand
 from soundflow_pipelines.cli.arguments import BanksFolder, Json, RecipeName, Settings, num_cpus, open_recipe
 from soundflow_pipelines.cli.errors import FAILED
 from soundflow_pipelines.cli.formats import duration, hours, percent, plural, times
+from soundflow_pipelines.cli.interrupts import interruptible
 from soundflow_pipelines.cli.terminal import Terminal
-from soundflow_pipelines.cli.workers import Kind, interruptible
+from soundflow_pipelines.cli.workers import Kind
 
 if TYPE_CHECKING:
     from soundflow_pipelines.executor import Executor, LocalProcesses, Outcome

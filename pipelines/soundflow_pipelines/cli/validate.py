@@ -13,8 +13,9 @@ from soundflow_data.errors import ShardError
 from soundflow_pipelines.cli.arguments import Json, RunFolder, Workers
 from soundflow_pipelines.cli.errors import FAILED
 from soundflow_pipelines.cli.formats import duration, hours, plural, times
+from soundflow_pipelines.cli.interrupts import interruptible
 from soundflow_pipelines.cli.terminal import Terminal
-from soundflow_pipelines.cli.workers import Kind, interruptible, open_executor
+from soundflow_pipelines.cli.workers import Kind, open_executor
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from types import FrameType
 from typing import TYPE_CHECKING
-
-import typer
 
 from soundflow_data.errors import RunError
 from soundflow_pipelines.cli.arguments import num_cpus
-from soundflow_pipelines.cli.errors import INTERRUPTED, TERMINATED
-from soundflow_pipelines.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from soundflow_pipelines.executor import Executor
@@ -60,28 +54,3 @@ def open_executor(kind: Kind, *, workers: int | None, address: str | None, num_t
     else:
         number = min(workers or num_cpus(), max(num_tasks, 1))
         yield LocalProcesses(number) if number > 1 else InProcess()
-
-
-@contextmanager
-def interruptible(terminal: Terminal, advice: str) -> Iterator[None]:
-    """Ends the command with its exit code on Ctrl-C, and in the same way when a scheduler asks it to end.
-
-    Args:
-        terminal: Where the advice is printed.
-        advice: How to go on later.
-    """
-    signals: list[int] = []
-
-    def interrupt(number: int, _: FrameType | None) -> None:
-        signals.append(number)
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    except KeyboardInterrupt:
-        terminal.note(f"interrupted; {advice}")
-        terminal.result({"error": {"kind": "Interrupted", "message": advice}})
-        raise typer.Exit(TERMINATED if signals else INTERRUPTED) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
