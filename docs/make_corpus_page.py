@@ -53,8 +53,11 @@ def _soundflow(*arguments: str) -> dict[str, object]:
     """Runs a command; returns its JSON and how long it took in all."""
     started = time.perf_counter()
     command = [Path(sys.executable).with_name("soundflow"), *arguments, "--json"]
-    result = subprocess.run(command, check=True, stdout=subprocess.PIPE)  # noqa: S603 - our own command line
-    return {**json.loads(result.stdout), "seconds": time.perf_counter() - started}
+    result = subprocess.run(command, check=False, stdout=subprocess.PIPE)  # noqa: S603 - our own command line
+    said = json.loads(result.stdout or b"{}")
+    if result.returncode:
+        sys.exit(f"soundflow {arguments[0]} ended with {result.returncode}: {said.get('error', said)}")
+    return {**said, "seconds": time.perf_counter() - started}
 
 
 def _page(found: Stats, made: dict[str, object], checked: dict[str, object], workers: int) -> Iterator[str]:

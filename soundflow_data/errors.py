@@ -89,6 +89,26 @@ def _rebuild_engine_error(message: str, reason: str) -> EngineError:
     return EngineError(message, reason=reason)
 
 
+class ServerError(SoundFlowError):
+    """A server could not be asked, or did not answer completely.
+
+    Args:
+        message: What is wrong and what to do, naming the server.
+        reason: `cannot reach`, `timed out`, `connection closed` or `too long`.
+    """
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild_server_error, (str(self), self.reason))
+
+
+def _rebuild_server_error(message: str, reason: str) -> ServerError:
+    return ServerError(message, reason=reason)
+
+
 class ChatError(SoundFlowError):
     """A language-model server gives no answer, or none that can be used.
 

@@ -49,20 +49,36 @@ class _Section(BaseModel):
 
 
 class BankChoice(_Section):
-    """One bank: either a folder that exists, or a reader by which it is built when it is not there yet."""
+    """One bank: a folder that exists, or a reader by which it is built when it is not there, or one like another."""
 
     path: str | None = Field(None, description="Folder of a finished bank.")
     reader: str | None = Field(None, description="Reader that builds the bank, see `soundflow bank build --help`.")
     options: dict[str, Any] = Field(default_factory=dict, description="Options of the reader, such as `folder`.")
+    like: str | None = Field(None, description="Bank of the recipe whose reader, options and folds this one has too.")
+    speed: Annotated[float, Field(ge=0.5, le=2.0)] = Field(
+        1.0, description="How fast the reader's recordings are played; at another speed, speakers sound like others."
+    )
+    only: list[str] | None = Field(None, description="Splits in which the bank is heard; all when null.")
     folds: dict[str, list[str]] | None = Field(
         None, description="Folds of the source for each split; without it recordings are divided by their hash."
     )
 
     @model_validator(mode="after")
     def _one_origin(self) -> BankChoice:
-        if (self.path is None) == (self.reader is None):
-            raise ValueError("give either `path` (a finished bank) or `reader` (how to build it)")
+        if sum(origin is not None for origin in (self.path, self.reader, self.like)) != 1:
+            raise ValueError("give either `path` (a finished bank), `reader` (how to build it), or `like` (as another)")
+        if self.path is not None and self.speed != 1.0:
+            raise ValueError("`speed` is of a bank that a `reader` builds; a finished one is played as it is")
+        if self.like is not None and (self.options or self.folds):
+            raise ValueError(
+                "`like` takes options and folds of the other bank; leave them out here, or give a `reader`"
+            )
         return self
+
+    def division(self) -> dict[str, Any] | None:
+        """Returns what it says about splits; None when that is nothing."""
+        said = {"folds": self.folds, "only": self.only}
+        return {key: value for key, value in said.items() if value is not None} or None
 
 
 class SpeechCheck(_Section):
@@ -170,8 +186,10 @@ class Recipe(_Section):
             _check_shares(key, getattr(self, key))
         if self.level_dbfs[1] > -10:
             raise ValueError(f"level_dbfs: {self.level_dbfs[1]:g} dBFS leaves no room for peaks; stay at or below -10")
-        for name in self.banks:
+        for name, choice in self.banks.items():
             _check_word("banks", name)
+            if choice.like is not None:
+                self.banks[name] = _like(self.banks, name, choice)
         if self.voices.bank is not None and VOICES in self.banks:
             raise ValueError(f"banks: with voices.bank, events call that bank {VOICES!r}; give this one another name")
         for name in self.splits:
@@ -251,10 +269,24 @@ class LoadedRecipe(BaseModel):
         exclude: dict[str, Any] = {"voices": voices, **dict.fromkeys(("limits", "checks", *others), True)}
         exclude["scenario"] = {"chat": PATIENCE}
         data = self.recipe.model_dump(mode="json", exclude=exclude)
-        data["banks"] = dict.fromkeys(self.recipe.banks)  # their own fingerprints count, not their paths
+        # Their own fingerprints count, not their paths; what decides who hears them counts here.
+        data["banks"] = {name: choice.division() for name, choice in self.recipe.banks.items()}
         files = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in self.subtasks.items()}
         text = json.dumps([data, files], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _like(banks: Mapping[str, BankChoice], name: str, choice: BankChoice) -> BankChoice:
+    """Returns a bank with what it takes from the one that it is like."""
+    other = banks.get(choice.like or "")
+    if other is None or other.reader is None:
+        able = sorted(key for key, one in banks.items() if one.reader is not None and one.like is None and key != name)
+        raise ValueError(
+            f"banks.{name}.like: {choice.like!r} is no bank of this recipe with a `reader`; "
+            f"those are {', '.join(able) or 'none'}"
+        )
+    taken = {"like": None, "reader": other.reader, "options": other.options, "folds": other.folds}
+    return choice.model_copy(update=taken)
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> LoadedRecipe:

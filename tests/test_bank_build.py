@@ -308,6 +308,26 @@ def test_word_times_that_cannot_be_true(
     assert clip.words == (Word(text="one", start=0, end=clip.num_samples),)
 
 
+@pytest.mark.parametrize("speed", [0.8, 1.25])
+def test_another_speed_makes_another_speaker_of_the_same_group(tmp_path: Path, speed: float) -> None:
+    pcm = np.round(tone(1.0) * 32767).astype(np.int16)
+    words = (Word(text="one", start=1600, end=8000), Word(text="two", start=8000, end=14400))
+    item = SourceItem(
+        id="a", audio=Samples(pcm=pcm), kind="speech", text="one two", words=words, speaker="ada", group="ada"
+    )
+    built = build_bank(Listed([item]), tmp_path / "bank", preparation=Preparation(speed=speed))
+    plain = Bank.open(build_bank(Listed([item]), tmp_path / "plain").path).clip(0)
+    bank = Bank.open(built.path)
+    clip = bank.clip(0)
+    assert (clip.speaker, clip.group, clip.origin, clip.text) == (f"ada@{speed:g}", "ada", plain.origin, plain.text)
+    assert [word.end - word.start for word in clip.words] == [round(6400 / speed)] * 2
+    spectrum = np.abs(np.fft.rfft(bank.pcm(0)[:8000].astype(float)))
+    assert np.argmax(spectrum) * 2 == pytest.approx(440 * speed, abs=2)
+    assert not build_bank(Listed([item]), tmp_path / "bank", preparation=Preparation(speed=speed)).built
+    with pytest.raises(BankError, match="was made from other inputs"):
+        build_bank(Listed([item]), tmp_path / "bank")
+
+
 def test_speech_too_long_for_its_text_is_left_out_and_other_speech_cut(tmp_path: Path) -> None:
     pcm = np.round(tone(3.0) * 32767).astype(np.int16)
     items = [

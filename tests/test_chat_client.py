@@ -274,6 +274,7 @@ def test_passing_trouble_is_tried_again(tmp_path: Path, trouble: Any) -> None:
         (trickle(5), "timed out", 3, "did not finish its answer within 0.2 s"),
         (after(1, say(GOOD)), "timed out", 3, "did not finish its answer within 0.2 s"),
         (raw(b"<html>Sign in</html>", "text/html"), "not JSON", 3, "text/html, which are no chat completion"),
+        (raw(bytes(9 << 20), "text/plain"), "too long", 3, "sent more than 8 MiB, which is no answer"),
         (status(401, "who are you"), "refused the key", 1, "no key was sent; set SOUNDFLOW_CHAT_KEY (who are you)"),
         (status(404, "no model"), "refused the request", 1, "no model 'tiny'"),
         (status(307, Location="http://elsewhere/v1"), "refused the request", 1, "redirects to 'http://elsewhere/v1'"),

@@ -42,6 +42,10 @@ def load(tmp_path: Path, *overrides: str, **changes: object) -> LoadedRecipe:
         ({"duration_s": [-1, 20]}, "duration_s: the range starts at -1"),
         ({"hours": 1}, "give either `hours` or `streams`"),
         ({"banks": {"a": {"reader": "x", "path": "y"}}}, "banks.a: give either `path`"),
+        ({"banks": {"a": {"path": "y", "speed": 0.9}}}, "banks.a: `speed` is of a bank that a `reader` builds"),
+        ({"banks": {"a": {"like": "b", "options": {"x": 1}}}}, "banks.a: `like` takes options and folds"),
+        ({"banks": {"a": {"like": "a"}, "c": {"reader": "x"}}}, "banks.a.like: 'a' is no bank .*; those are c"),
+        ({"banks": {"a": {"reader": "x", "speed": 3}}}, "banks.a.speed: 3 is not allowed"),
         ({"banks": {"A b": {"reader": "x"}}}, "banks: the name 'A b' must consist of"),
         ({"level_dbfs": [-30, -3]}, "level_dbfs: -3 dBFS leaves no room"),
         ({"streams": "many"}, "streams: 'many' is not allowed"),
@@ -113,8 +117,32 @@ def test_the_fingerprint_follows_what_decides_the_bytes(tmp_path: Path) -> None:
     base = load(tmp_path).fingerprint()
     assert load(tmp_path, "limits.max_drop_share=0.5").fingerprint() == base
     assert load(tmp_path, "banks.sounds.options.clips=3").fingerprint() == base  # the bank's own fingerprint tells
+    assert load(tmp_path, "banks.sounds.only=[train]").fingerprint() != base
+    assert load(tmp_path, 'banks.sounds.folds={"train": ["1"]}').fingerprint() != base
     assert load(tmp_path, "seed=2").fingerprint() != base
     assert load(tmp_path, "streams=11").fingerprint() != base
+
+
+def test_a_bank_like_another_takes_its_reader_also_when_settings_change_it(tmp_path: Path) -> None:
+    banks = {"some": {"reader": "esc50", "folds": {"train": ["1"]}}, "fast": {"like": "some", "speed": 1.1}}
+    loaded = load(tmp_path, "banks.some.options.folder=here", banks=banks)
+    fast = loaded.recipe.banks["fast"]
+    assert (fast.reader, fast.options, fast.folds, fast.speed) == ("esc50", {"folder": "here"}, {"train": ["1"]}, 1.1)
+    files = {name: str(path) for name, path in loaded.subtasks.items()}
+    assert load_resolved(loaded.resolved_yaml().encode(), files, loaded.path).recipe == loaded.recipe
+
+
+def test_a_bank_is_heard_in_no_other_splits_than_it_says(make_corpus: Callable[..., Corpus]) -> None:
+    def rows(**choice: object) -> dict[str, set[int]]:
+        banks = {"sounds": {"reader": "builtin_sounds", **choice}}
+        corpus = make_corpus(splits={"train": 0.6, "test": 0.4}, banks=banks)
+        return {split: set(corpus.library(split).rows("sounds").tolist()) for split in corpus.recipe.splits}
+
+    everywhere, only = rows(), rows(only=["train"])
+    assert everywhere["test"]
+    assert only == {"train": everywhere["train"], "test": set()}
+    with pytest.raises(RecipeError, match=r"banks.sounds.only is \['dev'\]; give some of .* test, train"):
+        rows(only=["dev"])
 
 
 @pytest.mark.parametrize("path", sorted(resource_path("recipes").glob("*.yaml")), ids=lambda path: path.stem)

@@ -10,6 +10,7 @@ import msgspec
 
 from soundflow_data.bank import Bank
 from soundflow_data.bank.build import BankSummary, Progress, build_bank
+from soundflow_data.bank.prepare import Preparation
 from soundflow_data.bank.readers import load_reader
 from soundflow_data.bank.source import Reader
 from soundflow_data.errors import BankError, RecipeError
@@ -83,6 +84,7 @@ def build_banks(
                 _source(loaded, place.name, choice),
                 place.path,
                 name=place.name,
+                preparation=Preparation(speed=choice.speed),
                 workers=workers,
                 overwrite=overwrite,
                 progress=functools.partial(progress, place.name) if progress else None,

@@ -29,8 +29,8 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from soundflow_data.audio.decode import decode
-from soundflow_data.errors import AudioError, ChatError, EngineError, SpeechError
-from soundflow_data.scenario.chat.http import Reply, post
+from soundflow_data.errors import AudioError, EngineError, ServerError, SpeechError
+from soundflow_data.http import Reply, post
 from soundflow_data.speech.engine import OWN_PACE_WPM, Request, Speech, Voice
 from soundflow_data.speech.finish import audible, join
 from soundflow_data.speech.segments import check_text, excerpt
@@ -182,7 +182,7 @@ class HttpEngine:
             reply = post(
                 self._address, body, headers=self._headers(), timeout_s=self._settings.timeout_s, max_body=_MAX_BODY
             )
-        except ChatError as error:
+        except ServerError as error:
             raise _TroubleError(
                 f"{name}: {error}", reason=error.reason, of_server=error.reason == "cannot reach"
             ) from error

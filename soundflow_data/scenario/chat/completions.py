@@ -16,8 +16,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-from soundflow_data.errors import ChatError, RecipeError
-from soundflow_data.scenario.chat.http import Reply, post
+from soundflow_data.errors import ChatError, RecipeError, ServerError
+from soundflow_data.http import Reply, post
 from soundflow_data.scenario.settings import KEY_VARIABLE, ChatSettings
 from soundflow_data.version import VERSION
 
@@ -26,12 +26,12 @@ SHOWN: Final = 200  # characters of a foreign text in a message
 
 # Reasons for which a server is to blame; the others are those of an answer that came and is of no use.
 SERVER_REASONS: Final = {
-    "cannot reach", "timed out", "connection closed", "rate limited", "server error", "not JSON", "refused the key",
-    "refused the request", "no free slot", "left alone",
+    "cannot reach", "timed out", "connection closed", "rate limited", "server error", "not JSON", "too long",
+    "refused the key", "refused the request", "no free slot", "left alone",
 }  # fmt: skip
 # Of these, the ones that a retry may cure.
 PASSING_REASONS: Final = {
-    "cannot reach", "timed out", "connection closed", "rate limited", "server error", "not JSON",
+    "cannot reach", "timed out", "connection closed", "rate limited", "server error", "not JSON", "too long",
 }  # fmt: skip
 
 
@@ -123,7 +123,10 @@ class Completions:
         headers = {"Accept": "application/json", "User-Agent": f"soundflow/{VERSION}"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
-        return post(self.url, json.dumps(body).encode(), headers=headers, timeout_s=settings.timeout_s)
+        try:
+            return post(self.url, json.dumps(body).encode(), headers=headers, timeout_s=settings.timeout_s)
+        except ServerError as error:
+            raise ChatError(str(error), reason=error.reason) from error
 
     def _refused(self, reply: Reply) -> RequestError:
         """Explains a status that is not 200."""

@@ -22,7 +22,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import msgspec
 
-from soundflow_data.errors import ChatError
+from soundflow_data.errors import ServerError
 
 MAX_BODY: Final = 8 << 20  # bytes; an answer has a few thousand
 TLS_PORT: Final = 443
@@ -57,7 +57,8 @@ def post(url: str, body: bytes, *, headers: dict[str, str], timeout_s: float, ma
         max_body: Largest reply, in bytes.
 
     Raises:
-        ChatError: There is no whole reply; the reason is `cannot reach`, `timed out` or `connection closed`.
+        ServerError: There is no whole reply; the reason is `cannot reach`, `timed out`, `connection closed`
+            or `too long`.
     """
     started = time.monotonic()
     parts = urlsplit(url)
@@ -70,7 +71,9 @@ def post(url: str, body: bytes, *, headers: dict[str, str], timeout_s: float, ma
         raise _late(where, timeout_s) from error
     except (OSError, http.client.HTTPException) as error:
         connection.close()
-        raise ChatError(f"{where} cannot be reached: {_why(error)}; {_repair(error)}", reason="cannot reach") from error
+        raise ServerError(
+            f"{where} cannot be reached: {_why(error)}; {_repair(error)}", reason="cannot reach"
+        ) from error
     with _Deadline(connection, max(0.0, timeout_s - (time.monotonic() - started))) as deadline:
         try:
             connection.request("POST", target, body, {"Content-Type": "application/json", **headers, **proxied})
@@ -83,7 +86,7 @@ def post(url: str, body: bytes, *, headers: dict[str, str], timeout_s: float, ma
         if deadline.over:  # an answer without a length just ends when its socket is shut down
             raise _late(where, timeout_s)
     if len(data) > max_body:
-        raise ChatError(f"{where} sent more than {max_body >> 20} MiB, which is no answer", reason="not JSON")
+        raise ServerError(f"{where} sent more than {max_body >> 20} MiB, which is no answer", reason="too long")
     if response.length:  # a read of up to so many bytes takes an early end for the end
         raise _closed(where, f"{response.length} bytes are missing")
     return Reply(
@@ -130,7 +133,7 @@ def _route(parts: SplitResult, timeout_s: float) -> tuple[http.client.HTTPConnec
         return kind(host, parts.port, timeout=timeout_s), target, {}
     way = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
     if way.scheme != "http" or not way.hostname:
-        raise ChatError(
+        raise ServerError(
             f"the environment's proxy for {parts.scheme} is of the kind {way.scheme!r}; only http proxies are known, "
             f"so unset it or add {host} to NO_PROXY",
             reason="cannot reach",
@@ -152,16 +155,16 @@ def _is_here(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _late(where: str, timeout_s: float) -> ChatError:
-    return ChatError(
+def _late(where: str, timeout_s: float) -> ServerError:
+    return ServerError(
         f"{where} did not finish its answer within {timeout_s:g} s; raise timeout_s if it needs longer",
         reason="timed out",
     )
 
 
-def _closed(where: str, why: str) -> ChatError:
+def _closed(where: str, why: str) -> ServerError:
     message = f"{where} closed the connection before its answer was complete ({why})"
-    return ChatError(message, reason="connection closed")
+    return ServerError(message, reason="connection closed")
 
 
 def _why(error: Exception) -> str:
