@@ -28,13 +28,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.enter(body, self.path, dict(self.headers))
+        self.server.enter(self, body)
         try:
             self.server.act(self, body)
         finally:
-            self.server.leave()
+            self.server.leave(self)
 
     def reply(self, status: int, body: bytes, kind: str = "application/json", **headers: str) -> None:
+        self.server.leave(self)  # a client that has its answer may ask again before this thread goes on
         self.send_response(status)
         for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **headers}.items():
             self.send_header(name.replace("_", "-"), value)
@@ -57,7 +58,7 @@ class ChatServer(ThreadingHTTPServer):
         self.headers: list[dict[str, str]] = []
         self.times: list[float] = []
         self.busiest = 0
-        self._busy = 0
+        self._busy: set[Handler] = set()
         self._lock = threading.Lock()
 
     @property
@@ -69,18 +70,18 @@ class ChatServer(ThreadingHTTPServer):
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
-    def enter(self, body: dict[str, Any], path: str, headers: dict[str, str]) -> None:
+    def enter(self, handler: Handler, body: dict[str, Any]) -> None:
         with self._lock:
             self.requests.append(body)
-            self.paths.append(path)
-            self.headers.append(headers)
+            self.paths.append(handler.path)
+            self.headers.append(dict(handler.headers))
             self.times.append(time.monotonic())
-            self._busy += 1
-            self.busiest = max(self.busiest, self._busy)
+            self._busy.add(handler)
+            self.busiest = max(self.busiest, len(self._busy))
 
-    def leave(self) -> None:
+    def leave(self, handler: Handler) -> None:
         with self._lock:
-            self._busy -= 1
+            self._busy.discard(handler)
 
     def __enter__(self) -> Self:
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
