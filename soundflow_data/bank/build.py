@@ -145,7 +145,10 @@ def build_bank(
 
 def _inputs(source: Source, preparation: Preparation) -> tuple[str, int]:
     """Returns the digest of all that decides about the bank, and the number of items."""
-    digest = hashlib.sha256(msgspec.json.encode([PREPARATION, source.describe(), preparation], order="sorted"))
+    settings = msgspec.to_builtins(preparation)
+    if preparation.speed == 1.0:
+        del settings["speed"]  # it came later, and banks that were built without it are the same
+    digest = hashlib.sha256(msgspec.json.encode([PREPARATION, source.describe(), settings], order="sorted"))
     total = 0
     for item in source.items():
         digest.update(item.identity())

@@ -71,6 +71,9 @@ def build(
     max_drop_share: Annotated[
         float, typer.Option(min=0, max=1, help="Stop when more than this share of the source cannot be used.")
     ] = 0.1,
+    speed: Annotated[
+        float, typer.Option(min=0.5, max=2, help="How fast recordings are played; speakers then count as others.")
+    ] = 1.0,
     as_json: Json = False,
 ) -> None:
     """Decodes a source once and packs it: 16 kHz samples, an index, and what is known about each clip.
@@ -83,15 +86,15 @@ def build(
     """
     terminal = Terminal(as_json=as_json)
     if recipe is not None:
-        if reader is not None or option:
-            raise typer.BadParameter("give either --recipe, or a READER with its --option, not both")
+        if reader is not None or option or speed != 1.0:
+            raise typer.BadParameter("give either --recipe, or a READER with its --option and --speed, not both")
         loaded = open_recipe(recipe, settings)
         summaries = build_with_meter(terminal, loaded, banks, workers=workers or num_cpus(), overwrite=overwrite)
     elif reader is None or out is None:
         raise typer.BadParameter("give READER and OUT, or --recipe RECIPE; `soundflow bank readers` lists the readers")
     else:
         values = dict(key_and_value(text) for text in option or ())
-        summaries = [_build_one(terminal, reader, values, out, name, workers, overwrite, max_drop_share)]
+        summaries = [_build_one(terminal, reader, values, out, name, workers, overwrite, max_drop_share, speed)]
     for summary in summaries:
         _print_summary(terminal, summary)
     terminal.result({"banks": [_summary_as_json(summary) for summary in summaries]})
@@ -293,8 +296,10 @@ def _build_one(
     workers: int | None,
     overwrite: bool,
     max_drop_share: float,
+    speed: float,
 ) -> BankSummary:
     from soundflow_data.bank.build import build_bank  # noqa: PLC0415
+    from soundflow_data.bank.prepare import Preparation  # noqa: PLC0415
     from soundflow_data.bank.readers import load_reader  # noqa: PLC0415
 
     source = load_reader(reader).configure(values)
@@ -303,6 +308,7 @@ def _build_one(
             source,
             out,
             name=name,
+            preparation=Preparation(speed=speed),
             workers=workers or num_cpus(),
             overwrite=overwrite,
             max_drop_share=max_drop_share,
