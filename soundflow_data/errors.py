@@ -4,10 +4,13 @@ SoundFlowError                       anything a user can cause; a ValueError, so
 ├── RecipeError                      a recipe or setting that cannot mean anything
 ├── SubtaskError                     a sub-task file that cannot be loaded, or that asks for the impossible
 ├── TimelineError                    a timeline that breaks its own rules
-├── AudioError                       a recording that cannot be used; carries a short, countable `reason`
 ├── BankError                        a bank that is missing, damaged, empty, or lacks what is asked of it
-├── SpeechError                      a text that cannot be spoken, aligned or understood; carries a countable `reason`
-│   └── EngineError                  an engine, model or voice that cannot speak any text; a failure, not a drop
+├── CountedError                     an error with a short `reason`, by which it is counted
+│   ├── AudioError                   a recording that cannot be used
+│   ├── SpeechError                  a text that cannot be spoken, aligned or understood
+│   │   └── EngineError              an engine, model or voice that cannot speak any text; a failure, not a drop
+│   ├── ServerError                  a server that cannot be asked, or does not answer completely
+│   └── ChatError                    a language model that gives no answer, or none that can be used
 ├── RunError                         a run directory that belongs to something else, is locked, or is incomplete
 └── ShardError                       a shard, receipt or manifest whose bytes are not what they should be
 
@@ -15,6 +18,8 @@ A *drop* is not an error: a stream that cannot be made is counted under its reas
 """
 
 from __future__ import annotations
+
+import functools
 
 
 class SoundFlowError(ValueError):
@@ -33,12 +38,12 @@ class TimelineError(SoundFlowError):
     """A timeline breaks one of its own rules, such as an event that ends after the stream."""
 
 
-class AudioError(SoundFlowError):
-    """A recording cannot be used.
+class CountedError(SoundFlowError):
+    """An error that is counted by its reason.
 
     Args:
-        message: What is wrong, naming the file.
-        reason: One short word group for counting, such as `truncated` or `not finite`.
+        message: What is wrong and what to do.
+        reason: One short word group, the same for all that failed in the same way.
     """
 
     def __init__(self, message: str, *, reason: str) -> None:
@@ -47,86 +52,43 @@ class AudioError(SoundFlowError):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments are lost by the default pickling of exceptions, and workers send these home.
-        return (_rebuild_audio_error, (str(self), self.reason))
+        return (functools.partial(type(self), reason=self.reason), (str(self),))
 
 
-def _rebuild_audio_error(message: str, reason: str) -> AudioError:
-    return AudioError(message, reason=reason)
+class AudioError(CountedError):
+    """A recording cannot be used; the message names the file, the reason is such as `truncated` or `not finite`."""
 
 
 class BankError(SoundFlowError):
     """A bank is missing, damaged, empty, or lacks what is asked of it."""
 
 
-class SpeechError(SoundFlowError):
+class SpeechError(CountedError):
     """A text cannot be spoken with a voice, or its speech cannot be aligned or understood.
 
-    Args:
-        message: What is wrong, naming the text or the model.
-        reason: One short word group for counting, such as `words missing` or `low score`.
+    The message names the text or the model; the reason is such as `words missing` or `low score`.
     """
 
     def __init__(self, message: str, *, reason: str = "cannot be spoken") -> None:
-        super().__init__(message)
-        self.reason = reason
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild_speech_error, (str(self), self.reason))
-
-
-def _rebuild_speech_error(message: str, reason: str) -> SpeechError:
-    return SpeechError(message, reason=reason)
+        super().__init__(message, reason=reason)
 
 
 class EngineError(SpeechError):
     """An engine, a model or a voice is of no use whatever the text; `speak_many` raises it instead of returning it."""
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild_engine_error, (str(self), self.reason))
 
-
-def _rebuild_engine_error(message: str, reason: str) -> EngineError:
-    return EngineError(message, reason=reason)
-
-
-class ServerError(SoundFlowError):
+class ServerError(CountedError):
     """A server could not be asked, or did not answer completely.
 
-    Args:
-        message: What is wrong and what to do, naming the server.
-        reason: `cannot reach`, `timed out`, `connection closed` or `too long`.
+    The message names the server; the reason is `cannot reach`, `timed out`, `connection closed` or `too long`.
     """
 
-    def __init__(self, message: str, *, reason: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild_server_error, (str(self), self.reason))
-
-
-def _rebuild_server_error(message: str, reason: str) -> ServerError:
-    return ServerError(message, reason=reason)
-
-
-class ChatError(SoundFlowError):
+class ChatError(CountedError):
     """A language-model server gives no answer, or none that can be used.
 
-    Args:
-        message: What is wrong and what to do, naming the server; never its key.
-        reason: One short word group for counting, such as `timed out` or `not the schema`.
+    The message names the server, never its key; the reason is such as `timed out` or `not the schema`.
     """
-
-    def __init__(self, message: str, *, reason: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild_chat_error, (str(self), self.reason))
-
-
-def _rebuild_chat_error(message: str, reason: str) -> ChatError:
-    return ChatError(message, reason=reason)
 
 
 class RunError(SoundFlowError):
