@@ -79,7 +79,7 @@ SPEECH_GB := 10
 LARGE_WHEELS := grep -E '^(nvidia-.*|torch|triton)==' constraints/speech.txt
 
 $(SPEECH): constraints/speech.txt pyproject.toml
-	@free=$$(df -Pk . | awk 'NR == 2 {print int($$4 / 1048576)}'); test $$free -ge $(SPEECH_GB) || { \
+	@free=$$(df -Pk . | awk 'NR == 2 {print int($$4 / 1048576)}'); test -d .venv-speech -o $$free -ge $(SPEECH_GB) || { \
 		echo "The speech environment takes $(SPEECH_GB) GB while it is set up, and $$free GB are free on this disk."; \
 		echo "Make room and run the same command again; 'make test-base test-train' needs no speech environment."; exit 1; }
 	$(PYTHON) -m venv .venv-speech

@@ -51,7 +51,6 @@ def divide(recipe: Recipe, banks: Mapping[str, Bank], voices: Mapping[str, Seque
     placed = {name: banks[name].columns("group")["group"] for name in codes}
     free = [name for name in banks if name not in codes]
     allowed = {name: _allowed(recipe.allow_license, name, bank) for name, bank in banks.items()}
-    heard = {name: _heard_in(recipe, name) for name in banks}
     voices = {language: _licensed(recipe.allow_license, language, some) for language, some in voices.items()}
     everyone = [voice for some in voices.values() for voice in some]
     _check_voices(voices, names)
@@ -66,12 +65,13 @@ def divide(recipe: Recipe, banks: Mapping[str, Bank], voices: Mapping[str, Seque
     for name, table in zip(free, tables, strict=True):
         codes[name] = shared[start : start + table.num_rows]
         start += table.num_rows
+    for name, choice in recipe.banks.items():
+        if choice.only is not None:
+            wanted = np.isin(codes[name], [names.index(split) for split in choice.only])
+            codes[name] = np.where(wanted, codes[name], np.int8(NO_SPLIT))
     return {
         split: Share(
-            rows={
-                name: np.flatnonzero((codes[name] == i) & allowed[name] & (split in heard[name])).astype(np.int32)
-                for name in banks
-            },
+            rows={name: np.flatnonzero((codes[name] == i) & allowed[name]).astype(np.int32) for name in banks},
             voices=_voices_of(i, everyone, shared[start:]),
         )
         for i, split in enumerate(names)
@@ -117,18 +117,6 @@ def _by_folds(recipe: Recipe, banks: Mapping[str, Bank]) -> dict[str, NDArray[np
         except BankError as error:
             raise RecipeError(f"recipe {recipe.name!r}: banks.{name}.folds: {error}") from error
     return codes
-
-
-def _heard_in(recipe: Recipe, name: str) -> set[str]:
-    """Returns the splits in which a bank is heard."""
-    only = recipe.banks[name].only if name in recipe.banks else None
-    unknown = sorted(set(only or ()) - set(recipe.splits))
-    if unknown or only == []:
-        raise RecipeError(
-            f"recipe {recipe.name!r}: banks.{name}.only is {only}; give some of the recipe's splits, "
-            f"{', '.join(recipe.splits)}, or leave it out"
-        )
-    return set(recipe.splits if only is None else only)
 
 
 def _follow(

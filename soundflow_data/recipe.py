@@ -170,6 +170,14 @@ class Recipe(_Section):
     checks: Checks = Checks()
 
     @model_validator(mode="after")
+    def _resolved(self) -> Recipe:
+        """Writes out what banks take from others, so that nobody else has to know of `like`."""
+        self.banks.update(
+            {name: _like(self.banks, name, choice) for name, choice in self.banks.items() if choice.like is not None}
+        )
+        return self
+
+    @model_validator(mode="after")
     def _consistent(self) -> Recipe:
         if (self.hours is None) == (self.streams is None):
             raise ValueError("give either `hours` or `streams`")
@@ -188,8 +196,11 @@ class Recipe(_Section):
             raise ValueError(f"level_dbfs: {self.level_dbfs[1]:g} dBFS leaves no room for peaks; stay at or below -10")
         for name, choice in self.banks.items():
             _check_word("banks", name)
-            if choice.like is not None:
-                self.banks[name] = _like(self.banks, name, choice)
+            if choice.only is not None and not (choice.only and set(choice.only) <= set(self.splits)):
+                raise ValueError(
+                    f"banks.{name}.only is {choice.only}; give some of the recipe's splits, {', '.join(self.splits)}, "
+                    "or leave it out"
+                )
         if self.voices.bank is not None and VOICES in self.banks:
             raise ValueError(f"banks: with voices.bank, events call that bank {VOICES!r}; give this one another name")
         for name in self.splits:
@@ -280,7 +291,7 @@ def _like(banks: Mapping[str, BankChoice], name: str, choice: BankChoice) -> Ban
     """Returns a bank with what it takes from the one that it is like."""
     other = banks.get(choice.like or "")
     if other is None or other.reader is None:
-        able = sorted(key for key, one in banks.items() if one.reader is not None and one.like is None and key != name)
+        able = sorted(key for key, one in banks.items() if one.reader is not None)
         raise ValueError(
             f"banks.{name}.like: {choice.like!r} is no bank of this recipe with a `reader`; "
             f"those are {', '.join(able) or 'none'}"
